@@ -1,0 +1,77 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A library of this package: its name, the modules below it, and the products of other packages.
+func module(_ name: String, _ modules: [String] = [], products: [Target.Dependency] = [],
+            resources: [Resource]? = nil) -> Target {
+    .target(name: name, dependencies: modules.map { .byName(name: $0) } + products,
+            resources: resources, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ modules: [String], resources: [Resource]? = nil) -> Target {
+    .testTarget(name: name, dependencies: modules.map { .byName(name: $0) },
+                resources: resources, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "leeway",
+    platforms: [.macOS(.v26)],
+    products: [.executable(name: "leeway", targets: ["leeway"])],
+    dependencies: [
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    ],
+    targets: [
+        // Layer 0
+        module("MonitoringDomain"),
+        module("ByteCoding"),
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        // Layer 1
+        module("StreamingStatistics"),
+        module("RecordCoding", ["MonitoringDomain", "ByteCoding", "CZstd", "CZlib"]),
+        module("RuleLanguage", ["MonitoringDomain"],
+               products: [.product(name: "Yams", package: "Yams")]),
+        // Layer 2
+        module("WindowAggregation", ["MonitoringDomain", "ByteCoding", "StreamingStatistics"]),
+        module("RuleEvaluation", ["MonitoringDomain", "RuleLanguage"]),
+        // Layer 3
+        module("MonitorCore", ["MonitoringDomain", "ByteCoding", "StreamingStatistics",
+                               "RecordCoding", "RuleLanguage", "WindowAggregation", "RuleEvaluation"]),
+        module("MonitorStore", ["MonitoringDomain", "ByteCoding", "CLibPQ"],
+               products: [.product(name: "GRDB", package: "GRDB.swift")]),
+        // Layer 4
+        module("MonitorService", ["MonitoringDomain", "RecordCoding", "RuleLanguage",
+                                  "WindowAggregation", "RuleEvaluation", "MonitorCore", "MonitorStore"],
+               products: [.product(name: "Logging", package: "swift-log")]),
+        // Layer 5
+        module("HTTPAPI", ["MonitoringDomain", "RecordCoding", "RuleLanguage", "MonitorService"],
+               products: [.product(name: "Hummingbird", package: "hummingbird"),
+                          .product(name: "Logging", package: "swift-log")],
+               resources: [.copy("Resources")]),
+        // Layer 6
+        .target(name: "LeewayBenchmarks",
+                dependencies: ["MonitoringDomain", "RecordCoding", "StreamingStatistics",
+                               "WindowAggregation", "MonitorCore"], swiftSettings: settings),
+        .executableTarget(
+            name: "leeway",
+            dependencies: ["MonitoringDomain", "RecordCoding", "RuleLanguage", "MonitorCore",
+                           "MonitorStore", "MonitorService", "HTTPAPI", "LeewayBenchmarks",
+                           .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                           .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                           .product(name: "Logging", package: "swift-log")],
+            swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,44 @@
+/// This is one thing the monitor reacts to, in log order.
+public enum Input: Equatable, Sendable {
+    case predictions(PredictionBatch)
+    case groundTruth(GroundTruthBatch)
+    /// Pins the rows as the model's reference; ground truth is inline.
+    case pinReference(PredictionBatch, pinnedAt: EventTime)
+    /// Rule files, by name, replacing all earlier ones.
+    case rules([RuleFile])
+    /// The clock's reading, for rules and horizons.
+    case tick(EventTime)
+    case report(TrainerReport, at: EventTime)
+    /// A part of the schema that its owner declared.
+    case declareSchema(ModelSchema)
+}
+
+/// This is a rule file's name and text.
+public struct RuleFile: Hashable, Sendable {
+    public var name: String
+    public var text: String
+    public init(name: String, text: String) {
+        self.name = name
+        self.text = text
+    }
+}
+
+/// This is something that the shell must carry out. Its key is derived from the data, so that a replay
+/// makes the same key and the store takes it once.
+public enum Effect: Equatable, Sendable {
+    case alertChanged(Alert)
+    case fileRequest(RetrainingRequest)
+    case requestChanged(RetrainingRequest)
+
+    public var key: String {
+        switch self {
+        case .alertChanged(let alert):
+            let moment = alert.resolvedAt ?? alert.firedAt ?? alert.since
+            return "alert/\(alert.fingerprint)/\(alert.phase.rawValue)/\(moment.milliseconds)"
+        case .fileRequest(let request): return "file/\(request.id)"
+        case .requestChanged(let request):
+            let verdict = request.verification?.verdict.rawValue ?? "-"
+            return "request/\(request.id)/\(request.state.rawValue)/\(verdict)/\(request.triggerCount)"
+        }
+    }
+}

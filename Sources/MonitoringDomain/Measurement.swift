@@ -1,0 +1,134 @@
+/// This is a named quantity, the single list of them: rules, API, page and dashboards use the raw value.
+public enum Statistic: String, Sendable, CaseIterable {
+    case volume
+    case missingRate = "missing_rate"
+    case unseenRate = "unseen_rate"
+    case mean, stddev, min, max
+    case psi, ks
+    case coverage, accuracy
+    case rocAUC = "roc_auc"
+    case logLoss = "log_loss"
+    case brier, mae, rmse
+
+    /// This is what the statistic is computed on.
+    public var group: Group {
+        switch self {
+        case .volume: .volume
+        case .missingRate, .unseenRate, .mean, .stddev, .min, .max: .quality
+        case .psi, .ks: .drift
+        case .coverage, .accuracy, .rocAUC, .logLoss, .brier, .mae, .rmse: .performance
+        }
+    }
+
+    /// This is a family of statistics, as in the API's table.
+    public enum Group: String, Sendable { case volume, quality, drift, performance }
+
+    /// True when a higher value is better; nil where neither is.
+    public var isHigherBetter: Bool? {
+        switch self {
+        case .coverage, .accuracy, .rocAUC: true
+        case .logLoss, .brier, .mae, .rmse: false
+        case .volume, .missingRate, .unseenRate, .mean, .stddev, .min, .max, .psi, .ks: nil
+        }
+    }
+}
+
+/// This is a number with its bound, or the reason why there is none.
+public enum Reading: Equatable, Sendable {
+    case value(Estimate)
+    case insufficientSamples(found: Int, required: Int)
+    /// No row fell into the window.
+    case noData
+    /// The definition has no value here; the reason is a sentence.
+    case undefined(reason: String)
+
+    public var estimate: Estimate? {
+        if case .value(let estimate) = self { return estimate }
+        return nil
+    }
+
+    /// This is the wire name of the status.
+    public var status: String {
+        switch self {
+        case .value: "ok"
+        case .insufficientSamples: "insufficient_samples"
+        case .noData: "no_data"
+        case .undefined: "undefined"
+        }
+    }
+}
+
+/// This is a value and how far it is known.
+public struct Estimate: Equatable, Sendable {
+    public var value: Double
+    /// The ends of the interval; nil where none is computed, and then `value` is exact for the window.
+    public var lower: Double?
+    public var upper: Double?
+    /// True when [lower, upper] holds the exact value with certainty, not with a probability.
+    public var isCertified: Bool
+    public var pValue: Double?
+
+    public init(
+        value: Double, lower: Double? = nil, upper: Double? = nil, isCertified: Bool = false,
+        pValue: Double? = nil
+    ) {
+        self.value = value
+        self.lower = lower
+        self.upper = upper
+        self.isCertified = isCertified
+        self.pValue = pValue
+    }
+}
+
+/// This is a statistic × subject × window and its reading.
+public struct Measurement: Equatable, Sendable {
+    public var model: ModelID
+    public var statistic: Statistic
+    /// A feature's name, `prediction`, `ground_truth`, or nil for the model as a whole.
+    public var feature: String?
+    /// Nil: all versions together.
+    public var version: String?
+    public var window: TimeWindow
+    public var reading: Reading
+    /// Rows of the window that the reading rests on.
+    public var count: Int
+    public var missing: Int
+    /// Rows of the reference; nil for statistics that need none.
+    public var referenceCount: Int?
+    public var reference: String?
+    public var isRevised: Bool
+
+    public init(
+        model: ModelID, statistic: Statistic, feature: String?, version: String?,
+        window: TimeWindow, reading: Reading, count: Int, missing: Int = 0,
+        referenceCount: Int? = nil, reference: String? = nil, isRevised: Bool = false
+    ) {
+        self.model = model
+        self.statistic = statistic
+        self.feature = feature
+        self.version = version
+        self.window = window
+        self.reading = reading
+        self.count = count
+        self.missing = missing
+        self.referenceCount = referenceCount
+        self.reference = reference
+        self.isRevised = isRevised
+    }
+}
+
+/// This is a question that a rule or a reader asks: which statistic, of what, over which window.
+public struct MeasurementQuery: Hashable, Sendable {
+    public var model: ModelID
+    public var statistic: Statistic
+    public var feature: String?
+    public var version: String?
+    public init(
+        model: ModelID, statistic: Statistic, feature: String? = nil, version: String? = nil
+    ) {
+        self.model = model
+        self.statistic = statistic
+        self.feature = feature
+        self.version = version
+    }
+}

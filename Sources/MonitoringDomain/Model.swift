@@ -1,0 +1,68 @@
+/// This is the name of a deployed predictor: `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`, no reserved word.
+public struct ModelID: Hashable, Comparable, Sendable, CustomStringConvertible {
+    public let rawValue: String
+
+    public init?(_ rawValue: String) {
+        guard (1...128).contains(rawValue.utf8.count), !Self.reserved.contains(rawValue) else {
+            return nil
+        }
+        for (index, byte) in rawValue.utf8.enumerated() {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                continue
+            case UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+                if index == 0 { return nil }
+            default: return nil
+            }
+        }
+        self.rawValue = rawValue
+    }
+
+    private static let reserved: Set<String> = ["all", "other", "__total__"]
+    public static func < (left: ModelID, right: ModelID) -> Bool { left.rawValue < right.rawValue }
+    public var description: String { rawValue }
+}
+
+/// This is what a model predicts.
+public enum TaskKind: String, Sendable, CaseIterable { case binary, multiclass, regression }
+
+/// This is how a feature is profiled. Booleans are categorical, by their text.
+public enum FeatureKind: String, Sendable, CaseIterable { case numeric, categorical }
+
+/// This is one input column of a model.
+public struct FeatureSchema: Hashable, Sendable {
+    public let name: String
+    public let kind: FeatureKind
+    public init(name: String, kind: FeatureKind) {
+        self.name = name
+        self.kind = kind
+    }
+}
+
+/// This is what is known of a model's records: declared, or learned from its first records.
+public struct ModelSchema: Hashable, Sendable {
+    public let model: ModelID
+    /// Nil until a prediction with a known shape has come.
+    public var task: TaskKind?
+    public var features: [FeatureSchema]
+    /// The text of the label whose probability a binary score is; nil until learned or declared.
+    public var positiveLabel: String?
+    /// The span of a pane, in milliseconds, a divisor of one day.
+    public var paneMilliseconds: Int64
+
+    public init(
+        model: ModelID, task: TaskKind? = nil, features: [FeatureSchema] = [],
+        positiveLabel: String? = nil, paneMilliseconds: Int64 = WindowSpan.minute
+    ) {
+        self.model = model
+        self.task = task
+        self.features = features
+        self.positiveLabel = positiveLabel
+        self.paneMilliseconds = paneMilliseconds
+    }
+
+    public func kind(of feature: String) -> FeatureKind? {
+        features.first { $0.name == feature }?.kind
+    }
+}

@@ -1,0 +1,161 @@
+/// This is a column of texts as codes into a dictionary of its own batch.
+public struct TextColumn: Hashable, Sendable {
+    /// The code of a missing value.
+    public static let missing = UInt32.max
+
+    /// One code per row: an index into `dictionary`, or `missing`.
+    public var codes: [UInt32]
+    /// Distinct texts, in order of first appearance.
+    public var dictionary: [String]
+
+    public init(codes: [UInt32] = [], dictionary: [String] = []) {
+        self.codes = codes
+        self.dictionary = dictionary
+    }
+
+    /// This is the text of `row`, nil where missing.
+    public func text(at row: Int) -> String? {
+        codes[row] == Self.missing ? nil : dictionary[Int(codes[row])]
+    }
+}
+
+/// This is one feature's values. Lengths equal the batch's row count.
+public enum FeatureColumn: Hashable, Sendable {
+    /// Missing values are the one canonical quiet NaN; every other value is finite.
+    case numeric([Double])
+    case categorical(TextColumn)
+
+    public var kind: FeatureKind {
+        switch self {
+        case .numeric: .numeric
+        case .categorical: .categorical
+        }
+    }
+}
+
+/// This is a row's identity: the first 128 bits of a hash of (model, prediction id).
+///
+/// With 128 bits, two different ids among 10^12 share an identity with probability below 10^-14.
+public struct RecordIdentity: Hashable, Sendable {
+    public var high: UInt64
+    public var low: UInt64
+    /// The identity of a record without an id: it can be neither joined nor de-duplicated.
+    public static let none = RecordIdentity(high: 0, low: 0)
+    public init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+}
+
+/// This is decoded prediction records of one model, as columns of equal length.
+public struct PredictionBatch: Hashable, Sendable {
+    public var model: ModelID
+    public var rowCount: Int
+    /// [rowCount]; `RecordIdentity.none` where the record has no id.
+    public var identities: [RecordIdentity]
+    /// [rowCount], milliseconds since the epoch.
+    public var times: [Int64]
+    public var versions: TextColumn
+    /// In the order in which the names first appeared; each of length rowCount.
+    public var features: [(name: String, column: FeatureColumn)]
+    /// The predicted label, as text; missing for regression.
+    public var labels: TextColumn
+    /// [rowCount]: P(positive class) or the largest class's probability, in 0...1; NaN where absent.
+    public var scores: [Double]
+    /// [rowCount]: the predicted value of a regression; NaN where absent.
+    public var values: [Double]
+    /// Ground truth that came inline (reference rows); all missing in production batches.
+    public var truthLabels: TextColumn
+    /// [rowCount]; NaN where absent.
+    public var truthValues: [Double]
+
+    public init(model: ModelID) {
+        self.model = model
+        rowCount = 0
+        identities = []
+        times = []
+        versions = TextColumn()
+        features = []
+        labels = TextColumn()
+        scores = []
+        values = []
+        truthLabels = TextColumn()
+        truthValues = []
+    }
+
+    public static func == (left: Self, right: Self) -> Bool {
+        left.hashKey == right.hashKey
+            && left.features.elementsEqual(right.features) {
+                $0.name == $1.name && $0.column.isIdentical(to: $1.column)
+            } && sameBits(left.scores, right.scores) && sameBits(left.values, right.values)
+            && sameBits(left.truthValues, right.truthValues)
+    }
+
+    public func hash(into hasher: inout Hasher) { hasher.combine(hashKey) }
+
+    private struct HashKey: Hashable {
+        let model: ModelID
+        let identities: [RecordIdentity]
+        let times: [Int64]
+        let versions: TextColumn
+        let labels: TextColumn
+        let truthLabels: TextColumn
+    }
+
+    private var hashKey: HashKey {
+        HashKey(
+            model: model, identities: identities, times: times, versions: versions, labels: labels,
+            truthLabels: truthLabels)
+    }
+}
+
+private func sameBits(_ left: [Double], _ right: [Double]) -> Bool {
+    left.elementsEqual(right) { $0.bitPattern == $1.bitPattern }
+}
+
+extension FeatureColumn {
+    /// True when both hold the same values, with missing equal to missing.
+    public func isIdentical(to other: FeatureColumn) -> Bool {
+        switch (self, other) {
+        case (.numeric(let left), .numeric(let right)): sameBits(left, right)
+        case (.categorical(let left), .categorical(let right)): left == right
+        case (.numeric, .categorical), (.categorical, .numeric): false
+        }
+    }
+}
+
+/// This is decoded ground-truth records of one model, as columns of equal length.
+public struct GroundTruthBatch: Hashable, Sendable {
+    public var model: ModelID
+    public var identities: [RecordIdentity]
+    /// [rowCount], milliseconds since the epoch.
+    public var times: [Int64]
+    public var labels: TextColumn
+    /// [rowCount]; NaN where absent.
+    public var values: [Double]
+    /// [rowCount]; later in the log wins among equal revisions.
+    public var revisions: [Int64]
+
+    public var rowCount: Int { identities.count }
+
+    public init(model: ModelID) {
+        self.model = model
+        identities = []
+        times = []
+        labels = TextColumn()
+        values = []
+        revisions = []
+    }
+
+    public static func == (left: Self, right: Self) -> Bool {
+        left.model == right.model && left.identities == right.identities
+            && left.times == right.times && left.labels == right.labels
+            && sameBits(left.values, right.values) && left.revisions == right.revisions
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(model)
+        hasher.combine(identities)
+        hasher.combine(times)
+    }
+}

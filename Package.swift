@@ -46,7 +46,7 @@ let package = Package(
                products: [.product(name: "Yams", package: "Yams")]),
         // Layer 2
         module("WindowAggregation", ["MonitoringDomain", "ByteCoding", "StreamingStatistics"]),
-        module("RuleEvaluation", ["MonitoringDomain", "RuleLanguage"]),
+        module("RuleEvaluation", ["MonitoringDomain", "ByteCoding", "RuleLanguage"]),
         // Layer 3
         module("MonitorCore", ["MonitoringDomain", "ByteCoding", "StreamingStatistics",
                                "RecordCoding", "RuleLanguage", "WindowAggregation", "RuleEvaluation"]),

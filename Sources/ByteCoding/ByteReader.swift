@@ -1,0 +1,134 @@
+/// This is why bytes could not be read: never a trap, whatever they are.
+public enum ByteReadingError: Error, Equatable, CustomStringConvertible {
+    case truncated(offset: Int, needed: Int)
+    case invalid(offset: Int, reason: String)
+    case checksumMismatch(found: UInt32, expected: UInt32)
+
+    public var description: String {
+        switch self {
+        case .truncated(let offset, let needed): "byte \(offset): \(needed) more bytes expected"
+        case .invalid(let offset, let reason): "byte \(offset): \(reason)"
+        case .checksumMismatch(let found, let expected):
+            "checksum \(found) found, \(expected) expected"
+        }
+    }
+}
+
+/// This is a bounded cursor over bytes that `ByteWriter` wrote, or that somebody claims it did.
+public struct ByteReader: Sendable {
+    public let bytes: [UInt8]
+    public private(set) var offset = 0
+
+    public init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    public var isAtEnd: Bool { offset == bytes.count }
+    public var remaining: Int { bytes.count - offset }
+
+    public mutating func readByte() throws(ByteReadingError) -> UInt8 {
+        guard offset < bytes.count else { throw .truncated(offset: offset, needed: 1) }
+        defer { offset += 1 }
+        return bytes[offset]
+    }
+
+    public mutating func readBool() throws(ByteReadingError) -> Bool {
+        switch try readByte() {
+        case 0: return false
+        case 1: return true
+        case let other: throw .invalid(offset: offset - 1, reason: "\(other) is not a boolean")
+        }
+    }
+
+    public mutating func read<Integer: FixedWidthInteger>(
+        _ type: Integer.Type = Integer.self
+    ) throws(ByteReadingError) -> Integer {
+        let size = Integer.bitWidth / 8
+        guard remaining >= size else { throw .truncated(offset: offset, needed: size - remaining) }
+        let start = offset
+        offset += size
+        return bytes.withUnsafeBytes {
+            Integer(littleEndian: $0.loadUnaligned(fromByteOffset: start, as: Integer.self))
+        }
+    }
+
+    public mutating func readDouble() throws(ByteReadingError) -> Double {
+        Double(bitPattern: try read(UInt64.self))
+    }
+
+    public mutating func readVarint() throws(ByteReadingError) -> UInt64 {
+        var value: UInt64 = 0
+        for shift in stride(from: UInt64(0), through: 63, by: 7) {
+            let byte = try readByte()
+            if shift == 63, byte > 1 {
+                throw .invalid(offset: offset - 1, reason: "a number over 64 bits")
+            }
+            value |= UInt64(byte & 0x7F) << shift
+            if byte < 0x80 { return value }
+        }
+        throw .invalid(offset: offset, reason: "a number over ten bytes")
+    }
+
+    /// This is a count of elements of at least `size` bytes each, which the rest can hold: so a corrupt
+    /// count cannot make anybody reserve more memory than there are bytes.
+    public mutating func readCount(elementSize size: Int = 1) throws(ByteReadingError) -> Int {
+        let start = offset
+        let value = try readVarint()
+        guard let count = Int(exactly: value), count <= remaining / max(size, 1) else {
+            throw .invalid(offset: start, reason: "count \(value) is over what follows")
+        }
+        return count
+    }
+
+    public mutating func readText() throws(ByteReadingError) -> String {
+        let count = try readCount()
+        let start = offset
+        offset += count
+        guard let text = String(validating: bytes[start..<offset], as: UTF8.self) else {
+            throw .invalid(offset: start, reason: "invalid UTF-8")
+        }
+        return text
+    }
+
+    public mutating func readDoubles() throws(ByteReadingError) -> [Double] {
+        try readArray(UInt64.self).map { Double(bitPattern: $0) }
+    }
+
+    public mutating func readArray<Integer: FixedWidthInteger>(
+        _ type: Integer.Type = Integer.self
+    ) throws(ByteReadingError) -> [Integer] {
+        let size = Integer.bitWidth / 8
+        let count = try readCount(elementSize: size)
+        let start = offset
+        offset += count * size
+        return bytes.withUnsafeBytes { raw in
+            (0..<count).map {
+                Integer(
+                    littleEndian: raw.loadUnaligned(
+                        fromByteOffset: start + $0 * size, as: Integer.self))
+            }
+        }
+    }
+
+    public mutating func readTexts() throws(ByteReadingError) -> [String] {
+        let count = try readCount()
+        var texts: [String] = []
+        texts.reserveCapacity(count)
+        for _ in 0..<count { texts.append(try readText()) }
+        return texts
+    }
+
+    public mutating func readOptionalDouble() throws(ByteReadingError) -> Double? {
+        try readBool() ? try readDouble() : nil
+    }
+
+    public mutating func readOptionalText() throws(ByteReadingError) -> String? {
+        try readBool() ? try readText() : nil
+    }
+
+    public mutating func readSlice(count: Int) throws(ByteReadingError) -> [UInt8] {
+        guard count >= 0, count <= remaining else {
+            throw .truncated(offset: offset, needed: count - remaining)
+        }
+        defer { offset += count }
+        return Array(bytes[offset..<offset + count])
+    }
+}

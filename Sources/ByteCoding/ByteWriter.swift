@@ -1,0 +1,65 @@
+/// This is an append-only buffer of little-endian values; what `ByteReader` reads.
+public struct ByteWriter: Sendable {
+    public private(set) var bytes: [UInt8] = []
+
+    public init() {}
+
+    public mutating func write(_ value: UInt8) { bytes.append(value) }
+    public mutating func write(_ value: Bool) { bytes.append(value ? 1 : 0) }
+
+    /// Appends any fixed-width integer, little-endian.
+    public mutating func write<Integer: FixedWidthInteger>(_ value: Integer) {
+        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+    }
+
+    /// Appends the bit pattern, so that NaN payloads and the sign of zero survive.
+    public mutating func write(_ value: Double) { write(value.bitPattern) }
+
+    /// Appends an unsigned number in one to ten bytes, seven bits each (LEB128).
+    public mutating func writeVarint(_ value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        bytes.append(UInt8(rest))
+    }
+
+    public mutating func writeCount(_ value: Int) { writeVarint(UInt64(value)) }
+
+    public mutating func write(_ text: String) {
+        writeCount(text.utf8.count)
+        bytes.append(contentsOf: text.utf8)
+    }
+
+    /// Appends a count and the elements, little-endian.
+    public mutating func write(_ values: [Double]) {
+        writeCount(values.count)
+        bytes.reserveCapacity(bytes.count + values.count * 8)
+        for value in values { write(value) }
+    }
+
+    public mutating func write<Integer: FixedWidthInteger>(_ values: [Integer]) {
+        writeCount(values.count)
+        bytes.reserveCapacity(bytes.count + values.count * (Integer.bitWidth / 8))
+        for value in values { write(value) }
+    }
+
+    public mutating func write(_ values: [String]) {
+        writeCount(values.count)
+        for value in values { write(value) }
+    }
+
+    /// Appends a presence byte, then the value.
+    public mutating func write(_ value: Double?) {
+        write(value != nil)
+        if let value { write(value) }
+    }
+
+    public mutating func write(_ value: String?) {
+        write(value != nil)
+        if let value { write(value) }
+    }
+
+    public mutating func append(contentsOf other: [UInt8]) { bytes.append(contentsOf: other) }
+}

@@ -1,0 +1,214 @@
+import ByteCoding
+import HTTPTypes
+import Hummingbird
+import MonitorCore
+import MonitorService
+import MonitoringDomain
+import RecordCoding
+
+/// This is what programs and people read: models, measurements, alerts, requests, status.
+struct ReadRoutes {
+    let service: Service
+
+    private var runner: MonitorRunner { service.runner }
+
+    func add(to router: Router<BasicRequestContext>) {
+        router.get("/v1/models") { _, _ in .json(try await read { $0.modelsJSON }) }
+        router.get("/v1/models/:model") { _, context in
+            try await model(try modelID(context.parameters.require("model")))
+        }
+        router.put("/v1/models/:model") { request, context in
+            try await declare(request, try modelID(context.parameters.require("model")))
+        }
+        router.get("/v1/models/:model/references") { _, context in
+            let model = try modelID(context.parameters.require("model"))
+            return .json(
+                try await known(model) {
+                    .object([("references", .array([$0.referenceJSON].filter { $0 != .null }))])
+                })
+        }
+        router.get("/v1/models/:model/measurements") { request, context in
+            try await measurements(request, try modelID(context.parameters.require("model")))
+        }
+        router.get("/v1/alerts") { request, _ in
+            let text = request.uri.queryParameters["phase"].map { String($0) }
+            let phase = text.flatMap { AlertPhase(rawValue: $0) }
+            if let text, phase == nil {
+                throw Problem.invalidParameter("phase", "\"\(text)\" is not a phase")
+            }
+            return .json(try await read { $0.alertsJSON(phase: phase) })
+        }
+        router.get("/v1/retraining-requests") { _, _ in
+            .json(try await read { $0.requestsJSON })
+        }
+        router.get("/v1/retraining-requests/:id") { _, context in
+            let id = try requestID(context)
+            guard
+                let json = try await read({ monitor in
+                    monitor.judge.engine.requests.last { $0.id == id }?.json
+                })
+            else { throw Problem.notFound("no retraining request \"\(id)\"") }
+            return .json(json)
+        }
+        router.post("/v1/retraining-requests/:id/report") { request, context in
+            try await report(request, try requestID(context))
+        }
+        router.get("/v1/rules") { _, _ in .json(service.rulesJSON) }
+        router.post("/v1/rules/reload") { _, _ in try await reload() }
+        router.get("/v1/status") { _, _ in .json(try await service.statusJSON()) }
+        router.get("/livez") { _, _ in text("ok\n", status: .ok) }
+        router.get("/readyz") { _, _ in
+            let reasons = service.unreadiness
+            return reasons.isEmpty
+                ? text("ok\n", status: .ok)
+                : text(reasons.joined(separator: "\n") + "\n", status: .serviceUnavailable)
+        }
+    }
+
+    private func text(_ text: String, status: HTTPResponse.Status) -> Response {
+        Response(
+            status: status, headers: [.contentType: "text/plain; charset=utf-8"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+
+    private func read<Answer: Sendable>(
+        _ body: @escaping @Sendable (MonitorCore.Monitor) -> Answer
+    ) async throws -> Answer {
+        do {
+            return try await runner.read(body)
+        } catch {
+            throw Problem(error)
+        }
+    }
+
+    private func known(
+        _ model: ModelID, _ body: @escaping @Sendable (ModelCollector) -> JSONValue
+    ) async throws -> JSONValue {
+        guard let json = try await read({ $0.collector.models[model].map(body) }) else {
+            throw Problem.notFound("model \"\(model)\" is not known")
+        }
+        return json
+    }
+
+    private func model(_ model: ModelID) async throws -> Response {
+        guard let json = try await read({ $0.modelJSON(model) }) else {
+            throw Problem.notFound("model \"\(model)\" is not known")
+        }
+        return .json(json)
+    }
+
+    private func requestID(_ context: BasicRequestContext) throws -> String {
+        let raw = try context.parameters.require("id")
+        return raw.removingPercentEncoding() ?? raw
+    }
+
+    // MARK: - Writing small things
+
+    private func submit(_ input: Input) async throws {
+        do {
+            _ = try await runner.submit([input])
+        } catch {
+            throw Problem(error)
+        }
+    }
+
+    private func declare(_ request: Request, _ model: ModelID) async throws -> Response {
+        let body = try await RequestBody.bytes(of: request, limitBytes: 1 << 20)
+        let schema: ModelSchema
+        do {
+            schema = try SchemaBody.decode(body, model: model)
+        } catch {
+            throw Problem(
+                .unprocessableContent, "invalid-field", "Invalid schema", detail: error.description,
+                outcome: "not_stored")
+        }
+        try await submit(.declareSchema(schema))
+        return try await self.model(model)
+    }
+
+    private func report(_ request: Request, _ id: String) async throws -> Response {
+        let body = try await RequestBody.bytes(of: request, limitBytes: 1 << 20)
+        let report: TrainerReport
+        do {
+            report = try ReportBody.decode(body, requestID: id)
+        } catch {
+            throw Problem(
+                .unprocessableContent, "invalid-field", "Invalid report", detail: error.description,
+                outcome: "not_stored")
+        }
+        guard try await read({ monitor in monitor.judge.engine.requests.contains { $0.id == id } })
+        else { throw Problem.notFound("no retraining request \"\(id)\"") }
+        try await submit(.report(report, at: WallClock.now()))
+        guard
+            let json = try await read({ monitor in
+                monitor.judge.engine.requests.last { $0.id == id }?.json
+            })
+        else { throw Problem.notFound("no retraining request \"\(id)\"") }
+        return .json(json)
+    }
+
+    private func reload() async throws -> Response {
+        do {
+            try await service.reloadRules()
+        } catch let error as RulesError {
+            throw Problem(
+                .unprocessableContent, "rule-file-invalid", "The rules are invalid",
+                detail: error.description,
+                errors: error.items)
+        }
+        return .json(service.rulesJSON)
+    }
+
+    // MARK: - Measurements
+
+    private func measurements(_ request: Request, _ model: ModelID) async throws -> Response {
+        let question = try question(request, model)
+        switch try await read({ $0.measurementsJSON(question) }) {
+        case .success(let json): return .json(json)
+        case .failure(.tooLarge(let count)):
+            throw Problem.invalidParameter(
+                "window", QuestionError.tooLarge(count).description)
+        case .failure(let error): throw Problem.notFound(error.description)
+        }
+    }
+
+    private func question(_ request: Request, _ model: ModelID) throws -> MeasurementsQuestion {
+        let known: Set<String> = [
+            "window", "statistic", "feature", "version", "from", "to",
+        ]
+        var values: [String: String] = [:]
+        for (key, value) in request.uri.queryParameters {
+            let name = String(key)
+            guard known.contains(name) else {
+                throw Problem.invalidParameter(
+                    name, "not a parameter; \(known.sorted().joined(separator: ", ")) are")
+            }
+            guard values[name] == nil else { throw Problem.invalidParameter(name, "given twice") }
+            values[name] = String(value)
+        }
+        guard let span = WindowSpan(values["window"] ?? "1d") else {
+            throw Problem.invalidParameter(
+                "window", "\"\(values["window"] ?? "")\" found; 5m, 1h, 1d, 1w or 1mo expected")
+        }
+        let statistics: [Statistic] =
+            try values["statistic"]?.split(separator: ",").map { name in
+                guard let statistic = Statistic(rawValue: String(name)) else {
+                    throw Problem.invalidParameter(
+                        "statistic",
+                        "\"\(name)\" is not known; "
+                            + Statistic.allCases.map(\.rawValue).joined(separator: ", ") + " are")
+                }
+                return statistic
+            } ?? Statistic.allCases
+        func time(_ name: String) throws -> EventTime? {
+            guard let text = values[name] else { return nil }
+            if let time = EventTime(rfc3339: Array(text.utf8)) { return time }
+            if let milliseconds = Int64(text) { return EventTime(milliseconds: milliseconds) }
+            throw Problem.invalidParameter(name, "\"\(text)\" is neither RFC 3339 nor milliseconds")
+        }
+        return MeasurementsQuestion(
+            model: model, statistics: statistics,
+            features: values["feature"]?.split(separator: ",").map { String($0) } ?? [],
+            version: values["version"], span: span, from: try time("from"), to: try time("to"))
+    }
+}

@@ -1,0 +1,101 @@
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import RecordCoding
+
+/// This is the reading of a body: bounded on the wire and decoded, with the encodings that we name.
+enum RequestBody {
+    /// The largest body on the wire, and after decoding.
+    static let wireSizeBytesMax = 8 << 20
+    static let decodedSizeBytesMax = 32 << 20
+
+    private static let accepted: HTTPFields = [.acceptEncoding: "identity, gzip, zstd"]
+    private static let types = [
+        "application/x-ndjson", "application/json", "application/jsonl", "application/jsonlines",
+        "application/ndjson",
+    ]
+
+    /// Reads the records of a body.
+    static func records(of request: Request) async throws -> [UInt8] {
+        try checkType(request)
+        return try await bytes(of: request)
+    }
+
+    /// Reads a body of any type.
+    static func bytes(of request: Request, limitBytes: Int = wireSizeBytesMax) async throws -> [UInt8] {
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limitBytes {
+            throw tooLarge(limitBytes)
+        }
+        let buffer: ByteBuffer
+        do {
+            buffer = try await request.body.collect(upTo: limitBytes)
+        } catch is NIOTooManyBytesError {
+            throw tooLarge(limitBytes)
+        }
+        let raw = [UInt8](buffer.readableBytesView)
+        let encodings = request.headers[values: .contentEncoding]
+            .flatMap { $0.split(separator: ",") }
+            .map { $0.trimmingWhitespace().lowercased() }
+            .filter { $0 != "identity" && !$0.isEmpty }
+        guard encodings.count <= 1 else { throw unsupported(encodings.joined(separator: ", ")) }
+        do {
+            switch encodings.first {
+            case nil: return raw
+            case "gzip", "x-gzip":
+                return try Compression.inflateGzip(raw, limitBytes: decodedSizeBytesMax)
+            case "zstd":
+                return try Compression.zstdDecompress(raw, limitBytes: decodedSizeBytesMax)
+            case let other?: throw unsupported(other)
+            }
+        } catch let error as CompressionError {
+            switch error {
+            case .overLimit(let limit):
+                throw Problem(
+                    .contentTooLarge, "decompression-limit", "The decoded body is too large",
+                    detail: "over \(limit) bytes after decoding; send smaller batches",
+                    outcome: "not_stored")
+            case .corrupt(let reason):
+                throw Problem(
+                    .badRequest, "malformed-request", "The compressed body is corrupt",
+                    detail: reason, outcome: "not_stored")
+            }
+        }
+    }
+
+    private static func checkType(_ request: Request) throws {
+        let value = request.headers[.contentType] ?? ""
+        let parts = value.split(separator: ";").map { $0.trimmingWhitespace().lowercased() }
+        let charset = parts.dropFirst().first { $0.hasPrefix("charset=") }?.dropFirst(8)
+        guard let type = parts.first, types.contains(type),
+            charset.map({ $0 == "utf-8" || $0 == "\"utf-8\"" }) ?? true
+        else {
+            throw Problem(
+                .unsupportedMediaType, "unsupported-media-type", "Unsupported media type",
+                detail: "Content-Type \"\(value)\" found, application/x-ndjson or application/json "
+                    + "in UTF-8 expected", outcome: "not_stored")
+        }
+    }
+
+    private static func tooLarge(_ limit: Int) -> Problem {
+        Problem(
+            .contentTooLarge, "body-too-large", "The body is too large",
+            detail: "over \(limit) bytes; send smaller batches", outcome: "not_stored",
+            headers: [.connection: "close"])
+    }
+
+    private static func unsupported(_ encoding: String) -> Problem {
+        Problem(
+            .unsupportedMediaType, "unsupported-encoding", "Unsupported content encoding",
+            detail: "\"\(encoding)\" found; identity, gzip or zstd expected", outcome: "not_stored",
+            headers: accepted)
+    }
+}
+
+extension Substring {
+    fileprivate func trimmingWhitespace() -> Substring {
+        var rest = self
+        while let first = rest.first, first == " " || first == "\t" { rest.removeFirst() }
+        while let last = rest.last, last == " " || last == "\t" { rest.removeLast() }
+        return rest
+    }
+}

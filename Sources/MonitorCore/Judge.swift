@@ -1,0 +1,138 @@
+public import ByteCoding
+public import MonitoringDomain
+import RecordCoding
+public import RuleEvaluation
+public import RuleLanguage
+import WindowAggregation
+
+/// This is the second machine: it measures, evaluates rules, and verifies retrainings.
+public struct Judge: Sendable {
+    public private(set) var engine = RuleEngine(rules: .empty)
+    private var files: [RuleFile] = []
+    /// Successful retrainings whose verdict is open, by request.
+    private var watches: [String: Watch] = [:]
+    /// The newest time that was judged; time never goes back.
+    public private(set) var now: EventTime?
+
+    private struct Watch: Sendable, Equatable {
+        var since: EventTime
+    }
+
+    public init() {}
+
+    /// This is how often an open verdict is looked at again.
+    private static let verificationIntervalMilliseconds = 10 * WindowSpan.minute
+
+    /// Replaces the rules. Files that do not parse change nothing: they are checked before they are
+    /// logged, so they come here only from a log that an older program wrote.
+    mutating func load(_ files: [RuleFile]) -> [Effect] {
+        guard let rules = Self.rules(from: files) else { return [] }
+        self.files = files
+        return engine.replaceRules(rules, at: now ?? EventTime(milliseconds: 0))
+    }
+
+    /// No files are no rules; nil when a file does not parse.
+    private static func rules(from files: [RuleFile]) -> RuleSet? {
+        if files.isEmpty { return .empty }
+        guard case .success(let rules) = RuleSet.parse(files) else { return nil }
+        return rules
+    }
+
+    mutating func evaluate(_ collector: Collector, at time: EventTime) -> [Effect] {
+        let isNewSlot =
+            now.map {
+                $0.milliseconds / Self.verificationIntervalMilliseconds
+                    != time.milliseconds / Self.verificationIntervalMilliseconds
+            } ?? true
+        let current = max(now ?? time, time)
+        now = current
+        var effects: [Effect] = []
+        for (model, state) in collector.models.sorted(by: { $0.key < $1.key }) {
+            let context = RuleContext(
+                model: model, features: state.schema.features.map(\.name),
+                version: state.aggregator.versions.last,
+                reference: state.aggregator.reference?.id,
+                measure: { state.measure($0, window: $1) },
+                baseline: { state.baseline($0, feature: $1) })
+            effects += engine.evaluate(at: current, in: context)
+        }
+        if isNewSlot { effects += verify(collector, at: current) }
+        return effects
+    }
+
+    mutating func receive(_ report: TrainerReport, at time: EventTime) -> [Effect] {
+        let moment = now ?? time
+        let effects = engine.report(report, at: moment)
+        if report.state == .succeeded, report.newVersion != nil, !effects.isEmpty {
+            watches[report.requestID] = Watch(since: moment)
+        }
+        return effects
+    }
+
+    private mutating func verify(_ collector: Collector, at time: EventTime) -> [Effect] {
+        var effects: [Effect] = []
+        for (id, watch) in watches.sorted(by: { $0.key < $1.key }) {
+            guard let request = engine.requests.last(where: { $0.id == id }),
+                let newVersion = request.newVersion,
+                let state = collector.models[request.model], let task = state.schema.task
+            else {
+                watches[id] = nil
+                continue
+            }
+            // Before: from the beginning of the evidence's window, so that the breach itself counts,
+            // to the clock: the old version's rows end where the new version's begin.
+            let start = request.alert.evidence.map(\.window.start).min() ?? request.alert.since
+            let end = time.advanced(byMilliseconds: 1)
+            let before = state.aggregator.outcomeSummary(
+                version: request.modelVersion, window: TimeWindow(start: start, end: end))
+            let after = state.aggregator.outcomeSummary(
+                version: newVersion, window: TimeWindow(start: start, end: end))
+            guard
+                let verification = RetrainingVerification.verify(
+                    RetrainingVerification.Question(
+                        oldVersion: request.modelVersion, newVersion: newVersion, before: before,
+                        after: after, task: task, watchedSince: watch.since, now: time))
+            else { continue }
+            effects += engine.record(verification, for: id)
+            if verification.verdict != .watching { watches[id] = nil }
+        }
+        return effects
+    }
+
+    // MARK: - Snapshot
+
+    func encode(to writer: inout ByteWriter) {
+        writer.writeCount(files.count)
+        for file in files {
+            writer.write(file.name)
+            writer.write(file.text)
+        }
+        writer.write(now != nil)
+        writer.write(now?.milliseconds ?? 0)
+        writer.writeCount(watches.count)
+        for (id, watch) in watches.sorted(by: { $0.key < $1.key }) {
+            writer.write(id)
+            writer.write(watch.since.milliseconds)
+        }
+        engine.encode(to: &writer)
+    }
+
+    init(decoding reader: inout ByteReader) throws(ByteReadingError) {
+        let fileCount = try reader.readCount()
+        for _ in 0..<fileCount {
+            files.append(RuleFile(name: try reader.readText(), text: try reader.readText()))
+        }
+        let hasTime = try reader.readBool()
+        let time: Int64 = try reader.read()
+        now = hasTime ? EventTime(milliseconds: time) : nil
+        let watchCount = try reader.readCount()
+        for _ in 0..<watchCount {
+            let id = try reader.readText()
+            watches[id] = Watch(since: EventTime(milliseconds: try reader.read()))
+        }
+        guard let rules = Self.rules(from: files) else {
+            throw .invalid(offset: reader.offset, reason: "the snapshot's rules do not parse")
+        }
+        engine = try RuleEngine(decoding: &reader, rules: rules)
+    }
+}

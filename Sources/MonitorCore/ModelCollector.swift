@@ -1,0 +1,318 @@
+public import ByteCoding
+public import MonitoringDomain
+import RecordCoding
+public import WindowAggregation
+
+/// This is one model's share of the collector: its schema, its reference, its join and its panes.
+///
+/// Until a reference is there, rows wait in a buffer of at most `learningRowCount` rows; then they
+/// become the reference and are folded as the production rows that they also are.
+public struct ModelCollector: Sendable {
+    /// Rows from which a model without a pinned reference learns one.
+    public static let learningRowCount = 5_000
+
+    public private(set) var schema: ModelSchema
+    public private(set) var aggregator: ModelAggregator
+    public private(set) var recordCount: UInt64 = 0
+    /// The event-time extent of a learned reference's rows: its performance baseline is read from
+    /// production panes, because ground truth for these rows comes later.
+    private var learnedWindow: TimeWindow?
+    private var join = OutcomeJoin()
+    private var waiting: [PredictionBatch] = []
+    private var waitingOutcomes: [Outcome] = []
+    private var referenceSequence = 0
+    /// The newest event time of a prediction.
+    public private(set) var watermark: EventTime?
+
+    public init(schema: ModelSchema) {
+        self.schema = schema
+        aggregator = ModelAggregator(schema: schema)
+    }
+
+    /// Rows that wait for the reference to be learned.
+    public var learnedRowCount: Int { waiting.reduce(0) { $0 + $1.rowCount } }
+    public var isLearning: Bool { aggregator.reference == nil }
+    /// True when rows were folded, so that another reference needs the log to be folded again.
+    public var hasRows: Bool { recordCount > 0 || join.count > 0 }
+
+    // MARK: - Inputs
+
+    public mutating func declare(_ declared: ModelSchema) {
+        schema.task = declared.task ?? schema.task
+        schema.positiveLabel = declared.positiveLabel ?? schema.positiveLabel
+        if !hasRows { schema.paneMilliseconds = declared.paneMilliseconds }
+        let known = Set(schema.features.map(\.name))
+        schema.features += declared.features.filter { !known.contains($0.name) }
+        aggregator.update(schema: schema)
+    }
+
+    /// Counts a batch in. Returns how many rows were repeats.
+    public mutating func absorb(_ batch: PredictionBatch) -> Int {
+        extendSchema(with: batch)
+        let admission = join.admit(batch)
+        recordCount += UInt64(admission.rows.count)
+        for row in admission.rows {
+            let time = EventTime(milliseconds: batch.times[row])
+            watermark = max(watermark ?? time, time)
+        }
+        if isLearning {
+            if !admission.rows.isEmpty { waiting.append(batch.selecting(rows: admission.rows)) }
+            waitingOutcomes += admission.outcomes
+            if learnedRowCount >= Self.learningRowCount { learn() }
+        } else {
+            aggregator.absorb(batch, rows: admission.rows)
+            for outcome in admission.outcomes { aggregator.absorb(outcome, adding: true) }
+        }
+        return admission.duplicateCount
+    }
+
+    /// Joins ground truth. Returns how many rows said nothing new.
+    public mutating func absorb(_ batch: GroundTruthBatch) -> Int {
+        var duplicateCount = 0
+        for row in 0..<batch.rowCount {
+            let change = join.observeTruth(
+                of: batch.identities[row], label: batch.labels.text(at: row),
+                value: batch.values[row], revision: batch.revisions[row])
+            if change.isDuplicate { duplicateCount += 1 }
+            if isLearning {
+                if let removed = change.removed,
+                    let index = waitingOutcomes.lastIndex(of: removed)
+                {
+                    waitingOutcomes.remove(at: index)
+                }
+                if let added = change.added { waitingOutcomes.append(added) }
+            } else {
+                if let removed = change.removed { aggregator.absorb(removed, adding: false) }
+                if let added = change.added { aggregator.absorb(added, adding: true) }
+            }
+        }
+        return duplicateCount
+    }
+
+    /// Pins uploaded rows. The caller folds the model's earlier inputs again when `hasRows` was true.
+    public mutating func pin(_ batch: PredictionBatch, at time: EventTime) {
+        extendSchema(with: batch)
+        inferTask(from: [batch])
+        referenceSequence += 1
+        learnedWindow = nil
+        aggregator.pin(
+            ModelReference(
+                id: "r-\(referenceSequence)", pinnedAt: time, origin: .uploaded, schema: schema,
+                batches: [batch]))
+        restart()
+    }
+
+    private mutating func restart() {
+        join = OutcomeJoin()
+        waiting = []
+        waitingOutcomes = []
+        recordCount = 0
+        watermark = nil
+    }
+
+    // MARK: - Learning
+
+    private mutating func learn() {
+        inferTask(from: waiting)
+        referenceSequence += 1
+        let first = waiting.flatMap(\.times).min() ?? 0
+        let last = waiting.flatMap(\.times).max() ?? 0
+        learnedWindow = TimeWindow(
+            start: EventTime(milliseconds: first),
+            end: EventTime(milliseconds: last).advanced(byMilliseconds: 1))
+        aggregator.pin(
+            ModelReference(
+                id: "r-\(referenceSequence)",
+                pinnedAt: EventTime(milliseconds: last), origin: .learned, schema: schema,
+                batches: waiting))
+        for batch in waiting { aggregator.absorb(batch, rows: Array(0..<batch.rowCount)) }
+        for outcome in waitingOutcomes { aggregator.absorb(outcome, adding: true) }
+        waiting = []
+        waitingOutcomes = []
+    }
+
+    private mutating func extendSchema(with batch: PredictionBatch) {
+        let known = Set(schema.features.map(\.name))
+        let new = batch.features.filter { !known.contains($0.name) }
+        guard !new.isEmpty else { return }
+        schema.features += new.map { FeatureSchema(name: $0.name, kind: $0.column.kind) }
+        aggregator.update(schema: schema)
+    }
+
+    /// Learns the task and the positive label where the owner declared none.
+    ///
+    /// A predicted value means regression; at most two distinct labels, with a score, binary. The
+    /// positive label is the one whose predictions have the higher mean score, as score = P(positive).
+    private mutating func inferTask(from batches: [PredictionBatch]) {
+        var scores: [String: (sum: Double, count: Int)] = [:]
+        var hasValue = false
+        for batch in batches {
+            for row in 0..<batch.rowCount {
+                if !batch.values[row].isNaN { hasValue = true }
+                if let truth = batch.truthLabels.text(at: row) {
+                    scores[truth, default: (0, 0)].count += 0
+                }
+                guard let label = batch.labels.text(at: row) else { continue }
+                let score = batch.scores[row]
+                guard !score.isNaN else {
+                    scores[label, default: (0, 0)].count += 0
+                    continue
+                }
+                scores[label, default: (0, 0)].sum += score
+                scores[label, default: (0, 0)].count += 1
+            }
+        }
+        if schema.task == nil {
+            if !scores.isEmpty {
+                schema.task = scores.count <= 2 ? .binary : .multiclass
+            } else if hasValue {
+                schema.task = .regression
+            }
+        }
+        if schema.task == .binary, schema.positiveLabel == nil {
+            func mean(_ entry: (sum: Double, count: Int)) -> Double {
+                entry.count == 0 ? -1 : entry.sum / Double(entry.count)
+            }
+            schema.positiveLabel =
+                scores.max { (mean($0.value), $0.key) < (mean($1.value), $1.key) }?.key
+        }
+        aggregator.update(schema: schema)
+    }
+
+    // MARK: - Questions
+
+    public func measure(_ query: MeasurementQuery, window: TimeWindow) -> Measurement {
+        guard isLearning else { return aggregator.measure(query, window: window) }
+        return Measurement(
+            model: query.model, statistic: query.statistic, feature: query.feature,
+            version: query.version, window: window,
+            reading: .insufficientSamples(
+                found: learnedRowCount, required: Self.learningRowCount),
+            count: 0)
+    }
+
+    /// This is a statistic on the reference.
+    public func baseline(_ statistic: Statistic, feature: String?) -> Reading {
+        if let learnedWindow, statistic.group == .performance {
+            return aggregator.measure(
+                MeasurementQuery(model: schema.model, statistic: statistic, feature: feature),
+                window: learnedWindow
+            ).reading
+        }
+        return aggregator.baseline(statistic, feature: feature)
+    }
+
+    // MARK: - Snapshot
+
+    public func encode(to writer: inout ByteWriter) {
+        writer.append(contentsOf: prefixed(InputCoding.encode(.declareSchema(schema))))
+        writer.write(recordCount)
+        writer.writeCount(referenceSequence)
+        writer.write(watermark != nil)
+        writer.write(watermark?.milliseconds ?? 0)
+        writer.write(learnedWindow != nil)
+        writer.write(learnedWindow?.start.milliseconds ?? 0)
+        writer.write(learnedWindow?.end.milliseconds ?? 0)
+        join.encode(to: &writer)
+        writer.writeCount(waiting.count)
+        for batch in waiting {
+            writer.append(contentsOf: prefixed(InputCoding.encode(.predictions(batch))))
+        }
+        writer.writeCount(waitingOutcomes.count)
+        for outcome in waitingOutcomes { outcome.encode(to: &writer) }
+        aggregator.encode(to: &writer)
+    }
+
+    public init(decoding reader: inout ByteReader) throws(ByteReadingError) {
+        guard case .declareSchema(let schema) = try Self.readInput(&reader) else {
+            throw .invalid(offset: reader.offset, reason: "a schema was expected")
+        }
+        self.schema = schema
+        recordCount = try reader.read()
+        referenceSequence = Int(clamping: try reader.readVarint())
+        let hasWatermark = try reader.readBool()
+        let time: Int64 = try reader.read()
+        watermark = hasWatermark ? EventTime(milliseconds: time) : nil
+        let hasLearned = try reader.readBool()
+        let start: Int64 = try reader.read()
+        let end: Int64 = try reader.read()
+        if hasLearned, start <= end {
+            learnedWindow = TimeWindow(
+                start: EventTime(milliseconds: start), end: EventTime(milliseconds: end))
+        }
+        join = try OutcomeJoin(decoding: &reader)
+        let batchCount = try reader.readCount()
+        for _ in 0..<batchCount {
+            guard case .predictions(let batch) = try Self.readInput(&reader) else {
+                throw .invalid(offset: reader.offset, reason: "a batch was expected")
+            }
+            waiting.append(batch)
+        }
+        let outcomeCount = try reader.readCount()
+        for _ in 0..<outcomeCount {
+            waitingOutcomes.append(try Outcome(decoding: &reader))
+        }
+        aggregator = try ModelAggregator(decoding: &reader)
+    }
+
+    private func prefixed(_ bytes: [UInt8]) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.writeCount(bytes.count)
+        writer.append(contentsOf: bytes)
+        return writer.bytes
+    }
+
+    private static func readInput(_ reader: inout ByteReader) throws(ByteReadingError) -> Input {
+        let count = try reader.readCount()
+        return try InputCoding.decode(try reader.readSlice(count: count))
+    }
+}
+
+extension Outcome {
+    func encode(to writer: inout ByteWriter) {
+        writer.write(version)
+        writer.write(time.milliseconds)
+        writer.write(predictedLabel)
+        writer.write(score)
+        writer.write(predictedValue)
+        writer.write(truthLabel)
+        writer.write(truthValue)
+    }
+
+    init(decoding reader: inout ByteReader) throws(ByteReadingError) {
+        self.init(
+            version: try reader.readText(), time: EventTime(milliseconds: try reader.read()),
+            predictedLabel: try reader.readOptionalText(),
+            score: try reader.readOptionalDouble(),
+            predictedValue: try reader.readOptionalDouble(),
+            truthLabel: try reader.readOptionalText(),
+            truthValue: try reader.readOptionalDouble())
+    }
+}
+
+extension PredictionBatch {
+    /// This is the batch with only `rows`, strictly increasing; dictionaries stay as they are.
+    func selecting(rows: [Int]) -> PredictionBatch {
+        if rows.count == rowCount { return self }
+        func pick(_ column: TextColumn) -> TextColumn {
+            TextColumn(codes: rows.map { column.codes[$0] }, dictionary: column.dictionary)
+        }
+        var selection = PredictionBatch(model: model)
+        selection.rowCount = rows.count
+        selection.identities = rows.map { identities[$0] }
+        selection.times = rows.map { times[$0] }
+        selection.versions = pick(versions)
+        selection.features = features.map { name, column in
+            switch column {
+            case .numeric(let values): (name, .numeric(rows.map { values[$0] }))
+            case .categorical(let text): (name, .categorical(pick(text)))
+            }
+        }
+        selection.labels = pick(labels)
+        selection.scores = rows.map { scores[$0] }
+        selection.values = rows.map { values[$0] }
+        selection.truthLabels = pick(truthLabels)
+        selection.truthValues = rows.map { truthValues[$0] }
+        return selection
+    }
+}

@@ -1,0 +1,107 @@
+public import ByteCoding
+public import MonitoringDomain
+import RecordCoding
+public import RuleEvaluation
+import RuleLanguage
+public import WindowAggregation
+
+/// This is the whole deterministic state machine: inputs in log order in, effects out.
+///
+/// It guarantees: the same inputs give the same snapshots, byte for byte, and the same effects with
+/// the same keys; no clock, no randomness and no I/O is inside. Its limits: one value of it is used
+/// from one thread; its memory grows with the number of ids and panes that it retains.
+public struct Monitor: Sendable {
+    /// Where the rules' "now" comes from.
+    public enum Clock: String, Sendable, CaseIterable {
+        /// From ticks: production.
+        case wall
+        /// From the newest event time seen: recorded or compressed streams.
+        case event
+    }
+
+    public private(set) var collector = Collector()
+    public private(set) var judge = Judge()
+    public let clock: Clock
+    /// The position of the newest input applied; 0 before the first.
+    public private(set) var position: Int64 = 0
+
+    public init(clock: Clock) { self.clock = clock }
+
+    /// This is what one input did.
+    public struct Application: Sendable, Equatable {
+        public var duplicateCount = 0
+        public var effects: [Effect] = []
+        /// The model whose earlier records must be folded again, because its reference changed.
+        public var refold: ModelID?
+    }
+
+    /// Applies the input that lies at `position` of the log.
+    ///
+    /// - Precondition: positions grow.
+    public mutating func apply(_ input: Input, at position: Int64) -> Application {
+        precondition(position > self.position, "position \(position) after \(self.position)")
+        self.position = position
+        var application = Application()
+        switch input {
+        case .predictions(let batch):
+            application.duplicateCount = collector.absorb(batch)
+            if clock == .event { application.effects = judgeAtWatermark() }
+        case .groundTruth(let batch):
+            application.duplicateCount = collector.absorb(batch)
+            if clock == .event { application.effects = judgeAtWatermark() }
+        case .pinReference(let batch, let time):
+            if collector.pin(batch, at: time) { application.refold = batch.model }
+        case .declareSchema(let schema): collector.declare(schema)
+        case .rules(let files): application.effects = judge.load(files)
+        case .tick(let now):
+            if clock == .wall { application.effects = judge.evaluate(collector, at: now) }
+        case .report(let report, let time):
+            application.effects = judge.receive(report, at: time)
+        }
+        return application
+    }
+
+    /// Folds an earlier input of `model` again, after its reference was pinned: same order as the log.
+    public mutating func refold(_ input: Input, of model: ModelID) {
+        switch input {
+        case .predictions(let batch) where batch.model == model: _ = collector.absorb(batch)
+        case .groundTruth(let batch) where batch.model == model: _ = collector.absorb(batch)
+        default: return
+        }
+    }
+
+    private mutating func judgeAtWatermark() -> [Effect] {
+        guard let now = collector.watermark else { return [] }
+        return judge.evaluate(collector, at: now)
+    }
+
+    // MARK: - Snapshot
+
+    /// The format of a snapshot; another number means that the log is folded from its start.
+    private static let snapshotVersion: UInt32 = 1
+
+    public func snapshot() -> [UInt8] {
+        var writer = ByteWriter()
+        writer.write(Self.snapshotVersion)
+        writer.write(clock == .event)
+        writer.write(position)
+        collector.encode(to: &writer)
+        judge.encode(to: &writer)
+        return writer.bytes
+    }
+
+    public init(snapshot: [UInt8]) throws(ByteReadingError) {
+        var reader = ByteReader(snapshot)
+        let version: UInt32 = try reader.read()
+        guard version == Self.snapshotVersion else {
+            throw .invalid(offset: 0, reason: "snapshot version \(version)")
+        }
+        clock = try reader.readBool() ? .event : .wall
+        position = try reader.read()
+        collector = try Collector(decoding: &reader)
+        judge = try Judge(decoding: &reader)
+        guard reader.isAtEnd else {
+            throw .invalid(offset: reader.offset, reason: "\(reader.remaining) bytes too many")
+        }
+    }
+}

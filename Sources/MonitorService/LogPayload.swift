@@ -1,0 +1,37 @@
+public import ByteCoding
+public import MonitoringDomain
+public import RecordCoding
+
+/// This is the form of an input in the log: one byte for the compression, then the coded input.
+///
+///     0  form     0 = as is, 1 = zstd level 1
+///     1  payload  InputCoding's bytes, with their own CRC-32C
+public enum LogPayload {
+    /// Smaller inputs gain less from compression than they pay for its header.
+    private static let compressionSizeBytesMin = 512
+    /// The largest decoded entry: a body of 32 MiB as columns stays below it.
+    private static let decodedSizeBytesMax = 1 << 30
+
+    public static func encode(_ input: Input) -> [UInt8] { compress(InputCoding.encode(input)) }
+
+    public static func decode(_ bytes: [UInt8]) throws -> Input {
+        try InputCoding.decode(try decompress(bytes))
+    }
+
+    public static func compress(_ bytes: [UInt8]) -> [UInt8] {
+        guard bytes.count >= compressionSizeBytesMin else { return [0] + bytes }
+        return [1] + Compression.zstdCompress(bytes, level: 1)
+    }
+
+    public static func decompress(_ bytes: [UInt8]) throws -> [UInt8] {
+        switch bytes.first {
+        case 0: return Array(bytes.dropFirst())
+        case 1:
+            return try Compression.zstdDecompress(
+                Array(bytes.dropFirst()), limitBytes: decodedSizeBytesMax)
+        case let form:
+            throw ByteReadingError.invalid(
+                offset: 0, reason: "payload form \(form.map { String($0) } ?? "missing")")
+        }
+    }
+}

@@ -1,0 +1,163 @@
+public import ByteCoding
+import Foundation
+public import Logging
+import MonitorCore
+public import MonitorStore
+import MonitoringDomain
+import RecordCoding
+public import RuleLanguage
+import Synchronization
+
+/// This is why rule files were refused, as the reader of an answer or of a terminal sees it.
+public struct RulesError: Error, CustomStringConvertible {
+    public let description: String
+    public let items: [ItemError]
+}
+
+/// This is the running service: the runner, the clock, the relay to PostgreSQL, and the rules' files.
+public final class Service: Sendable {
+    public let configuration: ServiceConfiguration
+    public let runner: MonitorRunner
+    private let store: SQLiteStore
+    private let relay: RequestRelay?
+    private let logger: Logger
+    private let rules = Mutex(RuleSet.empty)
+    private let isReady = Mutex(false)
+    private let startedAt = WallClock.now()
+
+    /// Opens the data directory and recovers.
+    ///
+    /// - Throws: `StoreError` and `ByteReadingError` from recovery, `RulesError` for bad rule files.
+    public init(configuration: ServiceConfiguration, logger: Logger) throws {
+        self.configuration = configuration
+        self.logger = logger
+        store = try SQLiteStore(directory: configuration.dataDirectory)
+        runner = try MonitorRunner(store: store, clock: configuration.clock, logger: logger)
+        relay = configuration.postgresDSN.map {
+            RequestRelay(dsn: $0, store: store, runner: runner, logger: logger)
+        }
+        rules.withLock { $0 = .empty }
+    }
+
+    /// Runs until the task is cancelled, then stops with a snapshot.
+    public func run() async throws {
+        runner.start()
+        try await reloadRules()
+        isReady.withLock { $0 = true }
+        await withTaskGroup(of: Void.self) { group in
+            if let relay { group.addTask { await relay.run() } }
+            if configuration.clock == .wall { group.addTask { [self] in await tick() } }
+            group.addTask {
+                while !Task.isCancelled { try? await Task.sleep(for: .seconds(3_600)) }
+            }
+            await group.waitForAll()
+        }
+        isReady.withLock { $0 = false }
+        await runner.stop()
+        store.close()
+    }
+
+    /// The clock's reading goes through the log, so that a replay sees the same time.
+    private func tick() async {
+        while !Task.isCancelled {
+            let shortest =
+                rules.withLock { $0.groups.map(\.evaluationInterval).min() } ?? 15_000
+            try? await Task.sleep(for: .milliseconds(max(1_000, min(15_000, shortest))))
+            let hasModels = try? await runner.read { !$0.collector.models.isEmpty }
+            guard !Task.isCancelled, hasModels == true else { continue }
+            do {
+                _ = try await runner.submit([.tick(WallClock.now())])
+            } catch {
+                logger.warning("a tick was not taken", metadata: ["reason": "\(error)"])
+            }
+        }
+    }
+
+    // MARK: - Rules
+
+    /// Reads and checks the rules folder, then swaps the rules at once. An error keeps the old ones.
+    public func reloadRules() async throws {
+        let files: [RuleFile]
+        do {
+            files = try RuleFiles.read(configuration.rulesDirectory)
+        } catch {
+            throw RulesError(description: error.description, items: [])
+        }
+        let set: RuleSet
+        if files.isEmpty {
+            set = .empty
+        } else {
+            switch RuleSet.parse(files) {
+            case .success(let parsed): set = parsed
+            case .failure(let diagnostics):
+                throw RulesError(
+                    description: diagnostics.description,
+                    items: diagnostics.diagnostics.map {
+                        ItemError(
+                            line: $0.line, pointer: "\($0.file):\($0.line):\($0.column)",
+                            code: "rule-file-invalid", detail: $0.message)
+                    })
+            }
+        }
+        do {
+            _ = try await runner.submit([.rules(files)])
+        } catch {
+            throw RulesError(description: "the rules could not be logged: \(error)", items: [])
+        }
+        rules.withLock { $0 = set }
+    }
+
+    public var rulesJSON: JSONValue {
+        let set = rules.withLock { $0 }
+        return .object([
+            (
+                "groups",
+                .array(
+                    set.groups.map { group in
+                        .object([
+                            ("group", .string(group.name)),
+                            ("model", .string(group.modelPattern)),
+                            (
+                                "every",
+                                .string(WindowSpan.milliseconds(group.evaluationInterval).text)
+                            ),
+                            (
+                                "rules",
+                                .array(
+                                    group.rules.map {
+                                        .object([
+                                            ("name", .string($0.name)),
+                                            ("expr", .string($0.expressionText)),
+                                        ])
+                                    })
+                            ),
+                        ])
+                    })
+            )
+        ])
+    }
+
+    // MARK: - State
+
+    /// These are the reasons why the service is not ready; empty when it is.
+    public var unreadiness: [String] {
+        isReady.withLock { $0 } ? [] : ["starting or shutting down"]
+    }
+
+    public func statusJSON() async throws -> JSONValue {
+        let (position, ids) = try await runner.read { monitor in
+            (monitor.position, monitor.collector.models.count)
+        }
+        return .object([
+            ("service", .string("leeway")), ("version", .string(LeewayVersion.text)),
+            ("started_at", .string("\(startedAt)")), ("position", .int(position)),
+            ("applied", .int(position)), ("models", .int(Int64(ids))),
+            ("clock", .string(configuration.clock.rawValue)),
+            ("postgres", .string(relay?.state ?? "not configured")),
+            ("settings", .object(store.settings.map { ($0.name, .string($0.value)) })),
+        ])
+    }
+}
+
+/// This is the program's version.
+public enum LeewayVersion { public static let text = "0.1.0" }

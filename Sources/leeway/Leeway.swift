@@ -1,0 +1,91 @@
+import ArgumentParser
+import Foundation
+import Logging
+import MonitorService
+
+@main
+struct Leeway: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "leeway",
+        abstract: "Continuous monitoring and feedback loops for machine-learning models.",
+        version: LeewayVersion.text,
+        subcommands: [
+            ServeCommand.self, DemoCommand.self, ReplayCommand.self, MeasureCommand.self,
+            RulesCommand.self, MigrateCommand.self, BenchCommand.self,
+        ])
+
+    static func main() async {
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            try EnvironmentNames.check(ProcessInfo.processInfo.environment)
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as CommandFailure {
+            Terminal.error(failure.message)
+            Foundation.exit(failure.code.rawValue)
+        } catch {
+            let code = exitCode(for: error)
+            // Usage errors of the parser are the contract's exit code 2.
+            let text = fullMessage(for: error)
+            if code.isSuccess {
+                print(text)
+                Foundation.exit(0)
+            }
+            if !text.isEmpty { Terminal.error(text) }
+            Foundation.exit(error is ExitCode ? code.rawValue : 2)
+        }
+    }
+}
+
+/// This is how a command ends when it does not end well.
+struct CommandFailure: Error {
+    enum Code: Int32 {
+        /// The check failed, or a difference was found.
+        case negative = 1
+        /// Usage or configuration.
+        case usage = 2
+        /// A dependency or the disk failed.
+        case dependency = 3
+    }
+
+    let code: Code
+    let message: String
+}
+
+/// This is where people read: results go to standard output, everything else to standard error.
+enum Terminal {
+    static func error(_ message: String) {
+        FileHandle.standardError.write(Data((message + "\n").utf8))
+    }
+
+    static func logger() -> Logger {
+        var logger = Logger(label: "leeway") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = .info
+        return logger
+    }
+}
+
+/// This is the list of environment variables that Leeway reads; another LEEWAY_ name is a typing error.
+enum EnvironmentNames {
+    static let known: Set<String> = [
+        "LEEWAY_LISTEN", "LEEWAY_DATA", "LEEWAY_RULES", "LEEWAY_POSTGRES", "LEEWAY_CLOCK",
+    ]
+
+    static func check(_ environment: [String: String]) throws {
+        for name in environment.keys.sorted()
+        where name.hasPrefix("LEEWAY_") && !known.contains(name) {
+            throw CommandFailure(
+                code: .usage,
+                message: "\(name) is not a setting; \(known.sorted().joined(separator: ", ")) are")
+        }
+    }
+
+    /// Flag over environment over default.
+    static func value(_ flag: String?, _ name: String, default fallback: String) -> String {
+        flag ?? ProcessInfo.processInfo.environment[name] ?? fallback
+    }
+}

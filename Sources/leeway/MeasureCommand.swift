@@ -1,0 +1,96 @@
+import ArgumentParser
+import Foundation
+import MonitorCore
+import MonitorService
+import MonitorStore
+import MonitoringDomain
+
+struct MeasureCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "measure", abstract: "Print measurements of a data directory.",
+        discussion: """
+            Example:
+              leeway measure credit --window 1d --statistic psi,ks --data ./leeway-data
+            """)
+
+    @Argument(help: "The model.")
+    var model: String
+    @Option(help: "The window: 5m, 1h, 1d, 1w, 1mo.")
+    var window = "1d"
+    @Option(help: "Statistics, separated by commas; all where absent.")
+    var statistic: String?
+    @Option(help: "Features, separated by commas; all where absent.")
+    var feature: String?
+    @Option(help: "The model's version; all together where absent.")
+    var version: String?
+    @Option(help: "table, json or csv.")
+    var format = "table"
+    @Option(help: "The data directory.")
+    var data = "./leeway-data"
+
+    func run() throws {
+        guard let modelID = ModelID(model) else { throw usage("\"\(model)\" is no model name") }
+        guard let span = WindowSpan(window) else { throw usage("window: \"\(window)\"") }
+        guard ["table", "json", "csv"].contains(format) else { throw usage("format: \"\(format)\"") }
+        let statistics: [Statistic] =
+            try statistic?.split(separator: ",").map { name in
+                guard let value = Statistic(rawValue: String(name)) else {
+                    throw usage("statistic: \"\(name)\" is not known")
+                }
+                return value
+            } ?? Statistic.allCases
+        let question = MeasurementsQuestion(
+            model: modelID, statistics: statistics,
+            features: feature?.split(separator: ",").map { String($0) } ?? [], version: version,
+            span: span, from: nil, to: nil)
+        guard FileManager.default.fileExists(atPath: data) else { throw usage("\(data): no such folder") }
+        let monitor: Monitor
+        do {
+            let store = try SQLiteStore(directory: data, readOnly: true)
+            defer { store.close() }
+            monitor = try MonitorRunner.recover(
+                store, clock: .event, logger: Terminal.logger(), keepsEffects: false)
+        } catch {
+            throw CommandFailure(code: .dependency, message: "error: \(error)")
+        }
+        switch monitor.measurements(question) {
+        case .failure(let error):
+            throw CommandFailure(code: .negative, message: "error: \(error.description)")
+        case .success(let measurements):
+            switch format {
+            case "json":
+                if case .success(let json) = monitor.measurementsJSON(question) { print(json.text) }
+            case "csv": printRows(measurements, separator: ",")
+            default: printRows(measurements, separator: "\t")
+            }
+        }
+    }
+
+    private func printRows(_ measurements: [Measurement], separator: String) {
+        let header = [
+            "from", "to", "statistic", "feature", "value", "lower", "upper", "count", "status",
+        ]
+        print(header.joined(separator: separator))
+        for row in measurements {
+            let estimate = row.reading.estimate
+            let cells = [
+                "\(row.window.start)", "\(row.window.end)", row.statistic.rawValue,
+                row.feature ?? "", estimate.map { "\($0.value)" } ?? "",
+                estimate?.lower.map { "\($0)" } ?? "", estimate?.upper.map { "\($0)" } ?? "",
+                "\(row.count)", row.reading.status,
+            ]
+            print(cells.map { quoted($0, separator: separator) }.joined(separator: separator))
+        }
+    }
+
+    private func quoted(_ cell: String, separator: String) -> String {
+        guard cell.contains(separator) || cell.contains("\"") || cell.contains("\n") else {
+            return cell
+        }
+        return "\"" + cell.replacing("\"", with: "\"\"") + "\""
+    }
+
+    private func usage(_ message: String) -> CommandFailure {
+        CommandFailure(code: .usage, message: "error: \(message)")
+    }
+}

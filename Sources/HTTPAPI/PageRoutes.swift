@@ -19,6 +19,11 @@ struct PageRoutes {
         add("/", "index.html", "text/html; charset=utf-8", to: router)
         add("/assets/app.js", "app.js", "text/javascript; charset=utf-8", to: router)
         add("/assets/style.css", "style.css", "text/css; charset=utf-8", to: router)
+        let description = resource("openapi.yaml")
+        router.get("/v1/openapi.yaml") { _, _ in
+            guard let description else { throw Problem.notFound("not part of this build") }
+            return response(description, "application/yaml; charset=utf-8")
+        }
         let chart = Self.chartPaths.lazy.compactMap { FileManager.default.contents(atPath: $0) }.first
         router.get("/assets/chart.js") { _, _ in
             guard let chart else {
@@ -31,11 +36,16 @@ struct PageRoutes {
     private func add(
         _ path: String, _ name: String, _ type: String, to router: Router<BasicRequestContext>
     ) {
-        let file = Bundle.module.url(forResource: "Resources/page/\(name)", withExtension: nil)
-        let data = file.flatMap { try? Data(contentsOf: $0) }
+        let data = resource("page/\(name)")
         router.get(RouterPath(path)) { _, _ in
             guard let data else { throw Problem.notFound("\(name) is not part of this build") }
             return response(data, type)
+        }
+    }
+
+    private func resource(_ name: String) -> Data? {
+        Bundle.module.resourceURL.flatMap {
+            try? Data(contentsOf: $0.appending(path: "Resources/\(name)"))
         }
     }
 

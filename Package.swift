@@ -73,5 +73,13 @@ let package = Package(
                            .product(name: "AsyncHTTPClient", package: "async-http-client"),
                            .product(name: "Logging", package: "swift-log")],
             swiftSettings: settings),
+        // Tests
+        .target(name: "MonitoringTestSupport", dependencies: ["MonitoringDomain"],
+                path: "Tests/MonitoringTestSupport", swiftSettings: settings),
+        tests("MonitoringDomainTests", ["MonitoringDomain", "MonitoringTestSupport"]),
+        tests("ByteCodingTests", ["ByteCoding", "MonitoringTestSupport"]),
+        tests("TidyTests", ["MonitoringDomain", "MonitoringTestSupport"]),
+        // The executable is a dependency so that it is built before its tests run it.
+        tests("EndToEndTests", ["MonitoringDomain", "MonitoringTestSupport", "leeway"]),
     ]
 )

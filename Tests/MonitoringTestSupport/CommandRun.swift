@@ -32,7 +32,7 @@ public struct CommandRun: Sendable {
         process.standardInput = try FileHandle(forReadingFrom: try file("input", input ?? []))
         process.standardOutput = try FileHandle(forWritingTo: outputFile)
         process.standardError = try FileHandle(forWritingTo: errorFile)
-        try process.run()
+        try process.runWithoutSignalMask()
         wasTerminated = !wait(upTo: deadline) { !process.isRunning }
         if wasTerminated { kill(process.processIdentifier, SIGKILL) }
         process.waitUntilExit()
@@ -79,5 +79,20 @@ public func wait(upTo seconds: Double, until condition: () throws -> Bool) rethr
         if try condition() { return true }
         if Double(DispatchTime.now().uptimeNanoseconds - start) > seconds * 1e9 { return false }
         usleep(10_000)
+    }
+}
+
+extension Process {
+    /// Runs the process with no signal blocked.
+    ///
+    /// The threads on which tests run block every signal, and a child inherits that: SIGTERM would
+    /// never reach it.
+    func runWithoutSignalMask() throws {
+        var none = sigset_t()
+        var previous = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &previous)
+        defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
+        try run()
     }
 }

@@ -32,7 +32,7 @@ public final class LeewayServer {
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
         process.standardError = output
-        try process.run()
+        try process.runWithoutSignalMask()
         let isReady = wait(upTo: deadline) {
             !process.isRunning || (try? client.get("/readyz").status) == 200
         }

@@ -1,0 +1,178 @@
+public import ByteCoding
+public import MonitoringDomain
+
+/// This is the stored form of an input: columns, with a checksum at the end.
+///
+/// Layout, little-endian; `count` is a LEB128 number, `text` a count of bytes and UTF-8:
+///
+///     byte 0     version, 1
+///     byte 1     kind: 1 predictions, 2 ground truth, 3 pinned reference, 4 rules, 5 tick, 6 report,
+///                7 schema
+///     …          the kind's fields, below
+///     last 4     CRC-32C of everything before
+///
+///     predictions   model text · rowCount count · identities [rowCount] of (high u64, low u64) ·
+///                   times [rowCount] i64 · versions · featureCount count ·
+///                   features [featureCount] of (name text, tag byte 0 numeric or 1 categorical, column) ·
+///                   labels · scores [rowCount] f64 · values f64 · truth labels · truth values f64
+///     ground truth  model text · rowCount count · identities · times · labels · values f64 ·
+///                   revisions i64
+///     pinned        pinnedAt i64 · as predictions
+///     rules         count · of (name text, text text)
+///     tick          i64
+///     report        time i64 · request text · state text · optional new version · optional detail
+///     schema        model text · optional task · count · of (name text, kind text) ·
+///                   optional positive label · pane i64
+///     text column   count · dictionary texts · codes [rowCount], each in 1, 2 or 4 bytes, the least that
+///                   holds every code and the largest value, which is missing
+///     optional      byte 0, or byte 1 and the text
+///
+/// Columns have no counts of their own: their lengths are the row count. Numbers keep every bit.
+public enum InputCoding {
+    private static let version: UInt8 = 1
+
+    /// This is `input` as bytes; equal inputs give equal bytes.
+    public static func encode(_ input: Input) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.write(version)
+        switch input {
+        case .predictions(let batch):
+            writer.write(UInt8(1))
+            writer.write(batch)
+        case .groundTruth(let batch):
+            writer.write(UInt8(2))
+            writer.write(batch)
+        case .pinReference(let batch, let pinnedAt):
+            writer.write(UInt8(3))
+            writer.write(pinnedAt.milliseconds)
+            writer.write(batch)
+        case .rules(let files):
+            writer.write(UInt8(4))
+            writer.writeCount(files.count)
+            for file in files {
+                writer.write(file.name)
+                writer.write(file.text)
+            }
+        case .tick(let time):
+            writer.write(UInt8(5))
+            writer.write(time.milliseconds)
+        case .report(let report, let time):
+            writer.write(UInt8(6))
+            writer.write(time.milliseconds)
+            writer.write(report.requestID)
+            writer.write(report.state.rawValue)
+            writer.write(report.newVersion)
+            writer.write(report.detail)
+        case .declareSchema(let schema):
+            writer.write(UInt8(7))
+            writer.write(schema)
+        }
+        writer.write(crc32c(writer.bytes))
+        return writer.bytes
+    }
+
+    /// This is the input that `encode` has written as `bytes`.
+    ///
+    /// - Throws: Anything else than exactly that: a changed or missing byte, bytes behind the end, an
+    ///   unknown version or kind, columns that do not fit together.
+    public static func decode(_ bytes: [UInt8]) throws(ByteReadingError) -> Input {
+        guard bytes.count >= 6 else { throw .truncated(offset: bytes.count, needed: 6 - bytes.count) }
+        var tail = ByteReader(Array(bytes.suffix(4)))
+        let expected = try tail.read(UInt32.self)
+        let content = Array(bytes.dropLast(4))
+        let found = crc32c(content)
+        guard found == expected else { throw .checksumMismatch(found: found, expected: expected) }
+        var reader = ByteReader(content)
+        let version = try reader.readByte()
+        guard version == Self.version else {
+            throw .invalid(offset: 0, reason: "version \(version), \(Self.version) expected")
+        }
+        let input = try reader.readInput()
+        guard reader.isAtEnd else {
+            throw .invalid(offset: reader.offset, reason: "\(reader.remaining) bytes too many")
+        }
+        return input
+    }
+}
+
+extension ByteReader {
+    fileprivate mutating func readInput() throws(ByteReadingError) -> Input {
+        switch try readByte() {
+        case 1: return .predictions(try readPredictions())
+        case 2: return .groundTruth(try readGroundTruth())
+        case 3:
+            let pinnedAt = try readTime()
+            return .pinReference(try readPredictions(), pinnedAt: pinnedAt)
+        case 4:
+            let count = try readCount(elementSize: 2)
+            var files: [RuleFile] = []
+            for _ in 0..<count {
+                let name = try readText()
+                files.append(RuleFile(name: name, text: try readText()))
+            }
+            return .rules(files)
+        case 5: return .tick(try readTime())
+        case 6:
+            let time = try readTime()
+            let requestID = try readText()
+            let state = try readCase(RetrainingState.self)
+            let newVersion = try readOptionalText()
+            let report = TrainerReport(
+                requestID: requestID, state: state, newVersion: newVersion,
+                detail: try readOptionalText())
+            return .report(report, at: time)
+        case 7: return .declareSchema(try readSchema())
+        case let kind: throw .invalid(offset: offset - 1, reason: "\(kind) is no kind of input")
+        }
+    }
+
+    private mutating func readTime() throws(ByteReadingError) -> EventTime {
+        EventTime(milliseconds: try read(Int64.self))
+    }
+
+    private mutating func readSchema() throws(ByteReadingError) -> ModelSchema {
+        let model = try readModel()
+        let task = try readBool() ? try readCase(TaskKind.self) : nil
+        let count = try readCount(elementSize: 2)
+        var features: [FeatureSchema] = []
+        for _ in 0..<count {
+            let name = try readText()
+            features.append(FeatureSchema(name: name, kind: try readCase(FeatureKind.self)))
+        }
+        let positiveLabel = try readOptionalText()
+        let start = offset
+        let pane = try read(Int64.self)
+        // Whoever divides by the pane relies on this.
+        guard pane > 0, WindowSpan.day % pane == 0 else {
+            throw .invalid(offset: start, reason: "a pane of \(pane) ms does not divide a day")
+        }
+        return ModelSchema(
+            model: model, task: task, features: features, positiveLabel: positiveLabel,
+            paneMilliseconds: pane)
+    }
+
+    private mutating func readCase<Case: RawRepresentable<String>>(
+        _ type: Case.Type
+    ) throws(ByteReadingError) -> Case {
+        let start = offset
+        let text = try readText()
+        guard let value = Case(rawValue: text) else {
+            throw .invalid(offset: start, reason: "an unknown \(type)")
+        }
+        return value
+    }
+}
+
+extension ByteWriter {
+    fileprivate mutating func write(_ schema: ModelSchema) {
+        write(schema.model.rawValue)
+        write(schema.task?.rawValue)
+        writeCount(schema.features.count)
+        for feature in schema.features {
+            write(feature.name)
+            write(feature.kind.rawValue)
+        }
+        write(schema.positiveLabel)
+        write(schema.paneMilliseconds)
+    }
+}

@@ -1,0 +1,168 @@
+public import MonitoringDomain
+
+/// This decodes bodies of records to columns, one batch per model, without a tree in between.
+///
+/// It is strict: a body is accepted as RFC 8259 and the record contract say, or refused as a whole, and no
+/// bytes can trap it. What it returns depends on the body and the arguments only; what it keeps from
+/// earlier bodies (the expected order of keys) makes later ones faster, and is bounded.
+///
+/// Keys are guessed from the record before and compared as bytes, strings are scanned eight bytes at a
+/// time, and numbers are rounded exactly without the standard library where possible.
+public struct RecordDecoder {
+    private let limits: DecodingLimits
+    /// Tables in memory hash with a secret, so that nobody can choose keys that collide.
+    private let seed = UInt64.random(in: .min ... .max)
+    private var reader: RecordReader
+
+    public init(limits: DecodingLimits = DecodingLimits()) {
+        self.limits = limits
+        reader = RecordReader(seed: seed)
+    }
+
+    /// This is the body's predictions as one batch per model, in order of first appearance.
+    ///
+    /// - Parameters:
+    ///   - kind: `.predictions` or `.reference`.
+    ///   - defaultModel: The model of records that name none.
+    ///   - arrival: The time of records that have none.
+    ///   - kindOf: What is known of a feature; asked once per model, feature and body.
+    /// - Throws: The first syntax error, or else up to 100 records that break the contract.
+    /// - Precondition: `kind` is not `.groundTruth`.
+    /// - Complexity: O(size of the body).
+    public mutating func decodePredictions(
+        _ body: [UInt8], kind: RecordKind, defaultModel: ModelID?, arrival: EventTime,
+        kindOf: (ModelID, String) -> FeatureKind?
+    ) throws(RecordDecodingError) -> [PredictionBatch] {
+        precondition(kind != .groundTruth, "ground truth has a method of its own")
+        var input = try open(body)
+        defer { input.scanner.deallocate() }
+        reader.forgetFeatures(over: 4 * limits.featureCountMax)
+        let fields = RecordField.fields(of: kind)
+        let version = Constant("default")
+        defer { version.deallocate() }
+        var builders: [PredictionBuilder] = []
+        var places = ModelPlaces(defaultModel: defaultModel)
+        var row = RecordRow()
+        while try input.advance() {
+            let issueCount = input.issues.count
+            try reader.read(&input, into: &row, fields: fields)
+            guard let place = try places.place(of: row, &input) else { continue }
+            // Also for a refused record: the places of models and builders must stay the same.
+            if place == builders.count {
+                builders.append(PredictionBuilder(model: places.models[place], seed: seed))
+            }
+            guard input.issues.count == issueCount else { continue }
+            try builders[place].append(
+                row, arrival: arrival, defaultVersion: version.text, &input, kindOf: kindOf)
+        }
+        try input.finish()
+        return builders.map { $0.finished() }
+    }
+
+    /// This is the body's ground truth as one batch per model, in order of first appearance.
+    ///
+    /// - Parameters:
+    ///   - defaultModel: The model of records that name none.
+    ///   - arrival: The time of records that have none.
+    /// - Throws: The first syntax error, or else up to 100 records that break the contract.
+    /// - Complexity: O(size of the body).
+    public mutating func decodeGroundTruth(
+        _ body: [UInt8], defaultModel: ModelID?, arrival: EventTime
+    ) throws(RecordDecodingError) -> [GroundTruthBatch] {
+        var input = try open(body)
+        defer { input.scanner.deallocate() }
+        let fields = RecordField.fields(of: .groundTruth)
+        var builders: [GroundTruthBuilder] = []
+        var places = ModelPlaces(defaultModel: defaultModel)
+        var row = RecordRow()
+        while try input.advance() {
+            let issueCount = input.issues.count
+            try reader.read(&input, into: &row, fields: fields)
+            if input.issues.count == issueCount {
+                if row.id == nil { try input.refuse("/id", "ground truth needs an id") }
+                if row.truthLabel == nil, row.truthValue.isNaN {
+                    try input.refuse("", "ground truth needs a label or a value")
+                }
+            }
+            guard let place = try places.place(of: row, &input) else { continue }
+            if place == builders.count {
+                builders.append(GroundTruthBuilder(model: places.models[place], seed: seed))
+            }
+            guard input.issues.count == issueCount else { continue }
+            builders[place].append(row, arrival: arrival)
+        }
+        try input.finish()
+        return builders.map { $0.finished() }
+    }
+
+    /// This is a cursor over a copy of `body`, which is UTF-8.
+    private func open(_ body: [UInt8]) throws(RecordDecodingError) -> RecordCursor {
+        let scanner = JSONScanner(body, limits: limits, seed: seed)
+        if let offset = offsetOfInvalidUTF8(scanner.start, count: body.count) {
+            let error = scanner.malformed("invalid UTF-8", at: scanner.start + offset)
+            scanner.deallocate()
+            throw error
+        }
+        return RecordCursor(scanner)
+    }
+}
+
+/// This is a constant text as padded bytes.
+private struct Constant {
+    let text: ByteText
+    private let memory: UnsafeMutablePointer<UInt8>
+
+    init(_ string: StaticString) {
+        memory = UnsafeMutablePointer<UInt8>.allocate(capacity: string.utf8CodeUnitCount + 8)
+        memory.update(repeating: 0, count: string.utf8CodeUnitCount + 8)
+        memory.update(from: string.utf8Start, count: string.utf8CodeUnitCount)
+        text = ByteText(start: UnsafePointer(memory), count: string.utf8CodeUnitCount)
+    }
+
+    func deallocate() { memory.deallocate() }
+}
+
+/// This is which model's columns a record goes to.
+private struct ModelPlaces {
+    private(set) var models: [ModelID] = []
+    private let defaultModel: ModelID?
+    private var placeOfModel: [ModelID: Int] = [:]
+    /// Neighbouring records are mostly of one model.
+    private var lastName: [UInt8] = []
+    private var lastPlace: Int?
+    private var defaultPlace: Int?
+
+    init(defaultModel: ModelID?) { self.defaultModel = defaultModel }
+
+    /// This is the place of the row's model in `models`; nil where the record has been refused.
+    mutating func place(
+        of row: RecordRow, _ input: inout RecordCursor
+    ) throws(RecordDecodingError) -> Int? {
+        guard let name = row.model else {
+            if let defaultPlace { return defaultPlace }
+            guard let defaultModel else {
+                try input.refuse("/model", "a record needs a model")
+                return nil
+            }
+            let place = place(of: defaultModel)
+            defaultPlace = place
+            return place
+        }
+        if let lastPlace, name.buffer.elementsEqual(lastName) { return lastPlace }
+        guard let model = ModelID(name.string) else {
+            try input.refuse("/model", "\"\(name.excerpt)\" is no name of a model")
+            return nil
+        }
+        let place = place(of: model)
+        lastName = Array(name.buffer)
+        lastPlace = place
+        return place
+    }
+
+    private mutating func place(of model: ModelID) -> Int {
+        if let place = placeOfModel[model] { return place }
+        models.append(model)
+        placeOfModel[model] = models.count - 1
+        return models.count - 1
+    }
+}

@@ -1,0 +1,77 @@
+/// This is what a body's records are.
+public enum RecordKind: Sendable {
+    case predictions
+    case groundTruth
+    /// Predictions with the ground truth inline, as `label` or `value` at top level.
+    case reference
+}
+
+/// This is how much a body may hold before it is refused.
+public struct DecodingLimits: Sendable {
+    public var rowCountMax: Int
+    /// Open arrays and objects at any place.
+    public var depthMax: Int
+    /// Of ids, and of the names of features.
+    public var idSizeBytesMax: Int
+    /// Of categories, labels, versions, segment values and error texts, after unescaping.
+    public var textSizeBytesMax: Int
+    /// Distinct features of one model in one body; an object may have twice as many members.
+    public var featureCountMax: Int
+    public var numberSizeBytesMax: Int
+
+    public init(
+        rowCountMax: Int = 10_000, depthMax: Int = 64, idSizeBytesMax: Int = 256,
+        textSizeBytesMax: Int = 1_024, featureCountMax: Int = 2_000, numberSizeBytesMax: Int = 1_024
+    ) {
+        self.rowCountMax = rowCountMax
+        self.depthMax = depthMax
+        self.idSizeBytesMax = idSizeBytesMax
+        self.textSizeBytesMax = textSizeBytesMax
+        self.featureCountMax = featureCountMax
+        self.numberSizeBytesMax = numberSizeBytesMax
+    }
+}
+
+/// This is why one record was refused: it is JSON, but not a record.
+public struct ItemError: Error, Equatable, Sendable {
+    /// Of NDJSON the line on which the record begins, of an array the record's number; from 1.
+    public var line: Int
+    /// The place within the record, as a JSON pointer (RFC 6901).
+    public var pointer: String
+    /// `invalid-field`, `feature-type-conflict` or `cardinality-limit`.
+    public var code: String
+    /// A sentence for people, with at most 60 bytes of the input.
+    public var detail: String
+
+    public init(line: Int, pointer: String, code: String, detail: String) {
+        self.line = line
+        self.pointer = pointer
+        self.code = code
+        self.detail = detail
+    }
+
+    static let invalidField = "invalid-field"
+    static let typeConflict = "feature-type-conflict"
+    static let cardinalityLimit = "cardinality-limit"
+    /// More would help nobody, and would let a bad body cost more than a good one.
+    static let countMax = 100
+}
+
+/// This is why a body was refused as a whole.
+public enum RecordDecodingError: Error, Equatable, CustomStringConvertible {
+    /// The body is not JSON (RFC 8259) in UTF-8; `line` from 1, `offset` in bytes from 0.
+    case malformed(line: Int, offset: Int, reason: String)
+    /// One to 100 records break the contract.
+    case items([ItemError])
+    case batchTooLarge(limit: Int)
+
+    public var description: String {
+        switch self {
+        case .malformed(let line, let offset, let reason):
+            "line \(line), byte \(offset): \(reason)"
+        case .items(let items):
+            items.map { "line \($0.line), \($0.pointer): \($0.detail)" }.joined(separator: "; ")
+        case .batchTooLarge(let limit): "over \(limit) records in one body"
+        }
+    }
+}

@@ -1,0 +1,290 @@
+/// This reads records into rows, guessing every next key from the record before.
+///
+/// Syntax errors end the body; a value that is JSON but not what the contract says is an issue of the
+/// record, and reading goes on behind it.
+struct RecordReader {
+    private var keys: KeyTable
+    private var predictionKeys: KeyTable
+    private var featureNames: KeyTable
+    /// Per feature name, the number of the last object that had it: finds repeated keys.
+    private var objectOfFeature: [Int] = []
+    private var objectNumber = 0
+    private var times = TimeReader()
+    private let seed: UInt64
+
+    init(seed: UInt64) {
+        self.seed = seed
+        keys = KeyTable(seed: seed, names: RecordField.allCases.map(\.name))
+        predictionKeys = KeyTable(seed: seed, names: PredictionField.allCases.map { "\($0)" })
+        featureNames = KeyTable(seed: seed)
+    }
+
+    /// Forgets the learned feature names when there are over `countMax`, so that memory stays bounded.
+    mutating func forgetFeatures(over countMax: Int) {
+        guard featureNames.count > countMax else { return }
+        featureNames = KeyTable(seed: seed)
+        objectOfFeature = []
+    }
+
+    /// Reads the record at the cursor into `row`, whatever it held.
+    mutating func read(
+        _ input: inout RecordCursor, into row: inout RecordRow, fields allowed: UInt32
+    ) throws(RecordDecodingError) {
+        row.removeAll()
+        try input.scanner.open(depth: input.depth)
+        input.scanner.skipSpace()
+        if input.scanner.take(UInt8(ascii: "}")) { return }
+        var previous = -1
+        var unknownKeys: ByteIndex?
+        repeat {
+            input.scanner.skipSpace()
+            let begin = input.scanner.cursor
+            if let (number, size) = keys.guess(after: previous, at: begin) {
+                input.scanner.cursor += size
+                input.scanner.skipSpace()
+                try readField(number, &input, &row, allowed, at: begin)
+                previous = number
+            } else {
+                let key = try input.scanner.readKey()
+                if let number = keys.find(key) {
+                    keys.learn(number, after: previous)
+                    try readField(number, &input, &row, allowed, at: begin)
+                    previous = number
+                } else {
+                    var known = unknownKeys ?? ByteIndex(seed: seed)
+                    unknownKeys = nil
+                    guard known.insert(key).isNew else {
+                        throw input.scanner.malformed("a repeated key", at: begin)
+                    }
+                    unknownKeys = known
+                    try input.refuse(pointer("", key), "an unknown field")
+                    try input.scanner.skipValue(depth: input.depth + 1)
+                }
+            }
+            input.scanner.skipSpace()
+        } while input.scanner.take(UInt8(ascii: ","))
+        guard input.scanner.take(UInt8(ascii: "}")) else {
+            throw input.scanner.unexpected("\",\" or \"}\"")
+        }
+    }
+
+    @inline(__always)
+    private mutating func readField(
+        _ number: Int, _ input: inout RecordCursor, _ row: inout RecordRow, _ allowed: UInt32,
+        at begin: UnsafePointer<UInt8>
+    ) throws(RecordDecodingError) {
+        // The table holds exactly the fields, in the order of their raw values.
+        guard let field = RecordField(rawValue: number) else { return }
+        guard row.fields & field.bit == 0 else {
+            throw input.scanner.malformed("a repeated key", at: begin)
+        }
+        row.fields |= field.bit
+        guard allowed & field.bit != 0 else {
+            try input.refuse("/\(field.name)", "an unknown field")
+            try input.scanner.skipValue(depth: input.depth + 1)
+            return
+        }
+        if input.scanner.cursor.pointee == UInt8(ascii: "n") {
+            _ = try input.scanner.readLiteral()
+            return
+        }
+        switch field {
+        case .features: try readFeatures(&input, &row)
+        case .prediction: try readPrediction(&input, &row)
+        case .id: row.id = try readID(&input)
+        case .ts: row.time = try readTime(&input)
+        case .model: row.model = try readString("/model", &input)
+        case .version: row.version = try readName("/version", &input, allowsBool: false)
+        case .segments: try readSegments(&input)
+        case .latency:
+            if let latency = try readNumber("/latency_ms", &input), latency < 0 {
+                try input.refuse("/latency_ms", "a latency is not below 0")
+            }
+        case .error: _ = try readString("/error", &input)
+        case .label: row.truthLabel = try readName("/label", &input, allowsBool: true)
+        case .value: row.truthValue = try readNumber("/value", &input) ?? .nan
+        case .revision: row.revision = try readInteger("/revision", &input) ?? 0
+        }
+    }
+
+    /// Reads the object of features into `row`.
+    private mutating func readFeatures(
+        _ input: inout RecordCursor, _ row: inout RecordRow
+    ) throws(RecordDecodingError) {
+        let depth = input.depth + 1
+        guard input.scanner.cursor.pointee == UInt8(ascii: "{") else {
+            return try refuseValue("/features", "an object is expected", &input)
+        }
+        try input.scanner.open(depth: depth)
+        input.scanner.skipSpace()
+        if input.scanner.take(UInt8(ascii: "}")) { return }
+        objectNumber += 1
+        let countMax = 2 * input.scanner.limits.featureCountMax
+        var previous = -1
+        repeat {
+            input.scanner.skipSpace()
+            let begin = input.scanner.cursor
+            let number: Int
+            if let (guess, size) = featureNames.guess(after: previous, at: begin) {
+                input.scanner.cursor += size
+                input.scanner.skipSpace()
+                number = guess
+            } else {
+                number = try readNewFeatureName(&input, after: previous)
+            }
+            guard objectOfFeature[number] != objectNumber else {
+                throw input.scanner.malformed("a repeated key", at: begin)
+            }
+            objectOfFeature[number] = objectNumber
+            guard row.features.count < countMax else {
+                throw input.scanner.malformed("too many members: over \(countMax)", at: begin)
+            }
+            let value = try readFeatureValue(&input, key: begin)
+            row.features.append(RecordRow.Feature(name: number, key: begin, value: value))
+            previous = number
+            input.scanner.skipSpace()
+        } while input.scanner.take(UInt8(ascii: ","))
+        guard input.scanner.take(UInt8(ascii: "}")) else {
+            throw input.scanner.unexpected("\",\" or \"}\"")
+        }
+    }
+
+    @inline(never)
+    private mutating func readNewFeatureName(
+        _ input: inout RecordCursor, after previous: Int
+    ) throws(RecordDecodingError) -> Int {
+        let begin = input.scanner.cursor
+        let name = try input.scanner.readKey()
+        let number = featureNames.insert(name, isPlain: name.start == begin + 1)
+        if number == objectOfFeature.count { objectOfFeature.append(0) }
+        featureNames.learn(number, after: previous)
+        let sizeMax = input.scanner.limits.idSizeBytesMax
+        if name.count == 0 || name.count > sizeMax {
+            let detail = "the name of a feature has 1 to \(sizeMax) bytes"
+            try input.refuse(pointer("/features", name), detail)
+        }
+        return number
+    }
+
+    @inline(__always)
+    private func readFeatureValue(
+        _ input: inout RecordCursor, key: UnsafePointer<UInt8>
+    ) throws(RecordDecodingError) -> FeatureValue {
+        switch input.scanner.cursor.pointee {
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+            return .number(try input.scanner.readNumber())
+        case UInt8(ascii: "\""):
+            let text = try input.scanner.readText()
+            if text.count > input.scanner.limits.textSizeBytesMax {
+                let detail = "a text over \(input.scanner.limits.textSizeBytesMax) bytes"
+                try refuseFeature(key, detail, &input)
+                return .missing
+            }
+            return .text(text)
+        case UInt8(ascii: "n"):
+            _ = try input.scanner.readLiteral()
+            return .missing
+        case UInt8(ascii: "["), UInt8(ascii: "{"):
+            let isVector = input.scanner.cursor.pointee == UInt8(ascii: "[")
+            try input.scanner.skipValue(depth: input.depth + 2)
+            let detail =
+                isVector ? "vectors are not supported yet" : "an object is no value of a feature"
+            try refuseFeature(key, detail, &input)
+            return .missing
+        default: return .text(try input.scanner.readLiteral())
+        }
+    }
+
+    /// Refuses the value of the feature whose key begins at `key`.
+    @inline(never)
+    private func refuseFeature(
+        _ key: UnsafePointer<UInt8>, _ detail: String, _ input: inout RecordCursor
+    ) throws(RecordDecodingError) {
+        let name = try input.scanner.string(at: key)
+        try input.refuse(pointer("/features", name), detail)
+    }
+
+    /// Reads the object `prediction` into `row`.
+    private mutating func readPrediction(
+        _ input: inout RecordCursor, _ row: inout RecordRow
+    ) throws(RecordDecodingError) {
+        guard input.scanner.cursor.pointee == UInt8(ascii: "{") else {
+            return try refuseValue("/prediction", "an object is expected", &input)
+        }
+        try input.scanner.open(depth: input.depth + 1)
+        input.scanner.skipSpace()
+        if input.scanner.take(UInt8(ascii: "}")) { return }
+        var previous = -1
+        var seen = 0
+        var unknownKeys: ByteIndex?
+        repeat {
+            input.scanner.skipSpace()
+            let begin = input.scanner.cursor
+            var found: Int?
+            if let (number, size) = predictionKeys.guess(after: previous, at: begin) {
+                input.scanner.cursor += size
+                input.scanner.skipSpace()
+                found = number
+            } else {
+                let key = try input.scanner.readKey()
+                found = predictionKeys.find(key)
+                if let found {
+                    predictionKeys.learn(found, after: previous)
+                } else {
+                    var known = unknownKeys ?? ByteIndex(seed: seed)
+                    unknownKeys = nil
+                    guard known.insert(key).isNew else {
+                        throw input.scanner.malformed("a repeated key", at: begin)
+                    }
+                    unknownKeys = known
+                    try input.refuse(pointer("/prediction", key), "an unknown field")
+                    try input.scanner.skipValue(depth: input.depth + 2)
+                }
+            }
+            if let found, let field = PredictionField(rawValue: found) {
+                guard seen & (1 << found) == 0 else {
+                    throw input.scanner.malformed("a repeated key", at: begin)
+                }
+                seen |= 1 << found
+                try readPredictionField(field, &input, &row)
+                previous = found
+            }
+            input.scanner.skipSpace()
+        } while input.scanner.take(UInt8(ascii: ","))
+        guard input.scanner.take(UInt8(ascii: "}")) else {
+            throw input.scanner.unexpected("\",\" or \"}\"")
+        }
+    }
+
+    private func readPredictionField(
+        _ field: PredictionField, _ input: inout RecordCursor, _ row: inout RecordRow
+    ) throws(RecordDecodingError) {
+        if input.scanner.cursor.pointee == UInt8(ascii: "n") {
+            _ = try input.scanner.readLiteral()
+            return
+        }
+        switch field {
+        case .label: row.label = try readName("/prediction/label", &input, allowsBool: true)
+        case .score: row.score = try readProbability("/prediction/score", &input) ?? .nan
+        case .value: row.value = try readNumber("/prediction/value", &input) ?? .nan
+        case .scores: try readScores(&input)
+        }
+    }
+
+    private mutating func readTime(_ input: inout RecordCursor) throws(RecordDecodingError) -> Int64? {
+        if input.scanner.cursor.pointee == UInt8(ascii: "\"") {
+            let text = try input.scanner.readText()
+            if let time = times.milliseconds(text) { return time }
+            let detail = "\"\(text.excerpt)\" is no RFC 3339 time"
+            try input.refuse("/ts", detail)
+            return nil
+        }
+        guard let time = try readInteger("/ts", &input) else { return nil }
+        // The range of RFC 3339: years 0000 to 9999.
+        guard time >= -62_167_219_200_000, time <= 253_402_300_799_999 else {
+            try input.refuse("/ts", "\(time) ms is out of the years 0000 to 9999")
+            return nil
+        }
+        return time
+    }
+}

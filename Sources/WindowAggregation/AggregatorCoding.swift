@@ -1,0 +1,353 @@
+public import ByteCoding
+import MonitoringDomain
+import StreamingStatistics
+
+// The stored form of an aggregator, in this order:
+//
+//     schema   model, task, positive label, pane, features (name, kind)
+//     present  1 when a reference follows
+//     reference  id, time, origin, rows, features, prediction, outcomes
+//     series   for each version: name, panes (number, profile), sorted by number
+//
+// Equal aggregators give equal bytes: everything is sorted or in an order that the log fixes.
+
+extension ModelAggregator {
+    public func encode(to writer: inout ByteWriter) {
+        writer.write(schema.model.rawValue)
+        writer.write(schema.task?.rawValue)
+        writer.write(schema.positiveLabel)
+        writer.write(schema.paneMilliseconds)
+        writer.writeCount(schema.features.count)
+        for feature in schema.features {
+            writer.write(feature.name)
+            writer.write(feature.kind == .categorical)
+        }
+        writer.write(reference != nil)
+        reference?.encode(to: &writer)
+        writer.writeCount(versions.count)
+        for (version, panes) in zip(versions, series) {
+            writer.write(version)
+            writer.writeCount(panes.numbers.count)
+            for (number, profile) in zip(panes.numbers, panes.profiles) {
+                writer.write(number)
+                profile.encode(to: &writer)
+            }
+        }
+    }
+
+    public init(decoding reader: inout ByteReader) throws(ByteReadingError) {
+        let start = reader.offset
+        guard let model = ModelID(try reader.readText()) else {
+            throw .invalid(offset: start, reason: "not a model's name")
+        }
+        var schema = ModelSchema(model: model)
+        schema.task = try reader.readOptionalText().flatMap { TaskKind(rawValue: $0) }
+        schema.positiveLabel = try reader.readOptionalText()
+        let pane: Int64 = try reader.read()
+        guard pane > 0, pane <= WindowSpan.day else {
+            throw .invalid(offset: reader.offset, reason: "a pane of \(pane) ms")
+        }
+        schema.paneMilliseconds = pane
+        let featureCount = try reader.readCount(elementSize: 2)
+        for _ in 0..<featureCount {
+            let name = try reader.readText()
+            schema.features.append(
+                FeatureSchema(name: name, kind: try reader.readBool() ? .categorical : .numeric))
+        }
+        let reference =
+            try reader.readBool() ? try ModelReference(decoding: &reader, task: schema.task) : nil
+        var versions: [String] = []
+        var series: [PaneSeries] = []
+        let versionCount = try reader.readCount()
+        for _ in 0..<versionCount {
+            versions.append(try reader.readText())
+            var panes = PaneSeries()
+            let paneCount = try reader.readCount(elementSize: 9)
+            for _ in 0..<paneCount {
+                let offset = reader.offset
+                let number: Int64 = try reader.read()
+                guard let reference, panes.numbers.last.map({ $0 < number }) ?? true,
+                    number.magnitude < 1 << 50
+                else { throw .invalid(offset: offset, reason: "pane \(number) out of order") }
+                panes.numbers.append(number)
+                panes.profiles.append(
+                    try PaneProfile(decoding: &reader, reference: reference, task: schema.task))
+            }
+            series.append(panes)
+        }
+        guard Set(versions).count == versions.count else {
+            throw .invalid(offset: start, reason: "a version stands twice")
+        }
+        self.init(schema: schema, reference: reference, versions: versions, series: series)
+    }
+}
+
+extension ModelReference {
+    func encode(to writer: inout ByteWriter) {
+        writer.write(id)
+        writer.write(pinnedAt.milliseconds)
+        writer.write(origin.rawValue)
+        writer.writeCount(rowCount)
+        writer.writeCount(features.count)
+        for feature in features {
+            writer.write(feature.name)
+            switch feature.content {
+            case .numeric(let numeric):
+                writer.write(UInt8(0))
+                numeric.encode(to: &writer)
+            case .categorical(let categorical):
+                writer.write(UInt8(1))
+                writer.write(categorical.categories)
+                categorical.profile.encode(to: &writer)
+            }
+        }
+        prediction.encode(to: &writer)
+        outcomes.encode(to: &writer)
+    }
+
+    init(decoding reader: inout ByteReader, task: TaskKind?) throws(ByteReadingError) {
+        let id = try reader.readText()
+        let time = EventTime(milliseconds: try reader.read())
+        let start = reader.offset
+        guard let origin = Origin(rawValue: try reader.readText()),
+            let rowCount = Int(exactly: try reader.readVarint())
+        else { throw .invalid(offset: start, reason: "not a reference's origin") }
+        var features: [FeatureReference] = []
+        let featureCount = try reader.readCount()
+        for _ in 0..<featureCount {
+            let name = try reader.readText()
+            switch try reader.readByte() {
+            case 0:
+                features.append(
+                    FeatureReference(
+                        name: name, content: .numeric(try NumericReference(decoding: &reader))))
+            case 1:
+                let categories = try reader.readTexts()
+                guard Set(categories).count == categories.count else {
+                    throw .invalid(offset: reader.offset, reason: "a category stands twice")
+                }
+                let profile = try CategoricalProfile(
+                    decoding: &reader, categoryCount: categories.count)
+                features.append(
+                    FeatureReference(
+                        name: name,
+                        content: .categorical(
+                            CategoricalReference(categories: categories, profile: profile))))
+            case let kind:
+                throw .invalid(offset: reader.offset - 1, reason: "feature kind \(kind)")
+            }
+        }
+        let prediction = try NumericReference(decoding: &reader)
+        let outcomes = try OutcomeProfile(
+            decoding: &reader, task: task, binCount: prediction.scoreEdges.binCount)
+        self.init(
+            id: id, pinnedAt: time, origin: origin, rowCount: rowCount, features: features,
+            prediction: prediction, outcomes: outcomes)
+    }
+}
+
+extension NumericReference {
+    func encode(to writer: inout ByteWriter) {
+        writer.write(edges.edges)
+        writer.write(edges.decileEdges)
+        profile.encode(to: &writer)
+    }
+
+    init(decoding reader: inout ByteReader) throws(ByteReadingError) {
+        let start = reader.offset
+        let cuts = try reader.readDoubles()
+        let deciles = try reader.readDoubles()
+        guard let edges = BinEdges(edges: cuts, decileEdges: deciles) else {
+            throw .invalid(offset: start, reason: "edges are not increasing")
+        }
+        self.init(
+            edges: edges,
+            profile: try NumericProfile(decoding: &reader, binCount: edges.binCount))
+    }
+}
+
+extension PaneProfile {
+    func encode(to writer: inout ByteWriter) {
+        writer.writeVarint(predictionCount)
+        for feature in features {
+            switch feature {
+            case .numeric(let numeric): numeric.encode(to: &writer)
+            case .categorical(let categorical): categorical.encode(to: &writer)
+            }
+        }
+        prediction.encode(to: &writer)
+        outcomes.encode(to: &writer)
+    }
+
+    init(
+        decoding reader: inout ByteReader, reference: ModelReference, task: TaskKind?
+    ) throws(ByteReadingError) {
+        let count = try reader.readVarint()
+        var features: [FeatureProfile] = []
+        for feature in reference.features {
+            switch feature.content {
+            case .numeric(let numeric):
+                features.append(
+                    .numeric(
+                        try NumericProfile(
+                            decoding: &reader, binCount: numeric.edges.binCount)))
+            case .categorical(let categorical):
+                features.append(
+                    .categorical(
+                        try CategoricalProfile(
+                            decoding: &reader, categoryCount: categorical.categories.count)))
+            }
+        }
+        let prediction = try NumericProfile(
+            decoding: &reader, binCount: reference.prediction.edges.binCount)
+        let outcomes = try OutcomeProfile(
+            decoding: &reader, task: task, binCount: reference.prediction.scoreEdges.binCount)
+        self.init(
+            predictionCount: count, features: features, prediction: prediction, outcomes: outcomes)
+    }
+}
+
+extension NumericProfile {
+    func encode(to writer: inout ByteWriter) {
+        writer.write(shift)
+        writer.writeVarint(missing)
+        writer.write(minimum)
+        writer.write(maximum)
+        counts.encode(to: &writer)
+        sum.encode(to: &writer)
+        sumOfSquares.encode(to: &writer)
+    }
+
+    init(decoding reader: inout ByteReader, binCount: Int) throws(ByteReadingError) {
+        let start = reader.offset
+        let shift = try reader.readDouble()
+        let missing = try reader.readVarint()
+        let minimum = try reader.readOptionalDouble()
+        let maximum = try reader.readOptionalDouble()
+        let counts = try BinCounts(decoding: &reader, binCount: binCount)
+        let sum = try CompensatedSum(decoding: &reader)
+        let squares = try CompensatedSum(decoding: &reader)
+        guard
+            let profile = NumericProfile(
+                shift: shift, missing: missing, minimum: minimum, maximum: maximum, counts: counts,
+                sum: sum, sumOfSquares: squares)
+        else { throw .invalid(offset: start, reason: "a profile that contradicts itself") }
+        self = profile
+    }
+}
+
+extension CategoricalProfile {
+    func encode(to writer: inout ByteWriter) {
+        writer.writeCount(counts.count)
+        for count in counts { writer.writeVarint(count) }
+        writer.writeVarint(missing)
+        writer.writeCount(unseenTexts.count)
+        for (text, count) in unseenTexts.sorted(by: { $0.key < $1.key }) {
+            writer.write(text)
+            writer.writeVarint(count)
+        }
+    }
+
+    init(decoding reader: inout ByteReader, categoryCount: Int) throws(ByteReadingError) {
+        let start = reader.offset
+        let binCount = try reader.readCount()
+        guard binCount == categoryCount + 1 else {
+            throw .invalid(offset: start, reason: "\(binCount) bins of \(categoryCount) categories")
+        }
+        var counts: [UInt64] = []
+        for _ in 0..<binCount { counts.append(try reader.readVarint()) }
+        let missing = try reader.readVarint()
+        var texts: [String: UInt64] = [:]
+        let textCount = try reader.readCount(elementSize: 2)
+        for _ in 0..<textCount {
+            let text = try reader.readText()
+            texts[text] = try reader.readVarint()
+        }
+        guard
+            let profile = CategoricalProfile(counts: counts, missing: missing, unseenTexts: texts)
+        else { throw .invalid(offset: start, reason: "a profile that contradicts itself") }
+        self = profile
+    }
+}
+
+extension OutcomeProfile {
+    func encode(to writer: inout ByteWriter) {
+        writer.writeVarint(labelled)
+        writer.writeVarint(binary.count)
+        writer.writeVarint(binary.correct)
+        binary.logLossSum.encode(to: &writer)
+        binary.brierSum.encode(to: &writer)
+        binary.positives.encode(to: &writer)
+        binary.negatives.encode(to: &writer)
+        writer.writeVarint(regression.count)
+        regression.absoluteSum.encode(to: &writer)
+        regression.squaredSum.encode(to: &writer)
+        regression.signedSum.encode(to: &writer)
+    }
+
+    init(
+        decoding reader: inout ByteReader, task: TaskKind?, binCount: Int
+    ) throws(ByteReadingError) {
+        self.init(task: task, scoreBinCount: binCount)
+        labelled = try reader.readVarint()
+        let start = reader.offset
+        let count = try reader.readVarint()
+        let correct = try reader.readVarint()
+        let logLoss = try CompensatedSum(decoding: &reader)
+        let brier = try CompensatedSum(decoding: &reader)
+        let positives = try BinCounts(decoding: &reader, binCount: binCount)
+        let negatives = try BinCounts(decoding: &reader, binCount: binCount)
+        guard
+            let outcomes = BinaryOutcomes(
+                count: count, correct: correct, logLossSum: logLoss, brierSum: brier,
+                positives: positives, negatives: negatives)
+        else { throw .invalid(offset: start, reason: "outcomes that contradict themselves") }
+        binary = outcomes
+        regression = RegressionOutcomes(
+            count: try reader.readVarint(), absoluteSum: try CompensatedSum(decoding: &reader),
+            squaredSum: try CompensatedSum(decoding: &reader),
+            signedSum: try CompensatedSum(decoding: &reader))
+    }
+}
+
+extension BinCounts {
+    func encode(to writer: inout ByteWriter) {
+        var touched = 0
+        forEachNonZero { _, _ in touched += 1 }
+        writer.writeCount(touched)
+        var last = 0
+        forEachNonZero { bin, count in
+            writer.writeCount(bin - last)
+            writer.writeVarint(count)
+            last = bin
+        }
+    }
+
+    init(decoding reader: inout ByteReader, binCount: Int) throws(ByteReadingError) {
+        self.init(binCount: binCount)
+        let touched = try reader.readCount(elementSize: 2)
+        var bin: UInt64 = 0
+        for _ in 0..<touched {
+            let start = reader.offset
+            let step = try reader.readVarint()
+            let count = try reader.readVarint()
+            let (next, overflow) = bin.addingReportingOverflow(step)
+            guard !overflow, next < UInt64(binCount), count > 0, count < 1 << 60,
+                self.total < 1 << 60
+            else { throw .invalid(offset: start, reason: "bin \(next) of \(binCount)") }
+            bin = next
+            add(Int(bin), count: count)
+        }
+    }
+}
+
+extension CompensatedSum {
+    func encode(to writer: inout ByteWriter) {
+        writer.write(high)
+        writer.write(low)
+    }
+
+    init(decoding reader: inout ByteReader) throws(ByteReadingError) {
+        self.init(high: try reader.readDouble(), low: try reader.readDouble())
+    }
+}

@@ -1,0 +1,303 @@
+public import MonitoringDomain
+import StreamingStatistics
+
+extension ModelAggregator {
+    /// This is a statistic of a window, over whole panes that start in it.
+    public func measure(_ query: MeasurementQuery, window: TimeWindow) -> Measurement {
+        var measurement = Measurement(
+            model: query.model, statistic: query.statistic, feature: query.feature,
+            version: query.version, window: window, reading: .noData, count: 0,
+            reference: reference?.id)
+        guard let reference else {
+            measurement.reading = .undefined(reason: "no reference is pinned")
+            return measurement
+        }
+        switch query.statistic.group {
+        case .volume, .performance:
+            guard query.feature == nil else {
+                measurement.reading = .undefined(
+                    reason: "\(query.statistic.rawValue) is of the model, not of a feature")
+                return measurement
+            }
+            var count: UInt64 = 0
+            var outcomes = OutcomeProfile(
+                task: schema.task, scoreBinCount: reference.prediction.scoreEdges.binCount)
+            forEachPane(version: query.version, window: window) { pane in
+                count += pane.predictionCount
+                if query.statistic.group == .performance { outcomes.merge(pane.outcomes) }
+            }
+            measurement.count =
+                query.statistic == .volume || query.statistic == .coverage
+                ? Int(clamping: count) : Int(clamping: outcomes.labelled)
+            measurement.reading = performance(
+                query.statistic, outcomes, predictionCount: count,
+                edges: reference.prediction.scoreEdges)
+        case .quality, .drift:
+            measureFeature(query, window, reference, &measurement)
+        }
+        return measurement
+    }
+
+    /// This is the same statistic on the reference itself.
+    public func baseline(_ statistic: Statistic, feature: String?) -> Reading {
+        guard let reference else { return .undefined(reason: "no reference is pinned") }
+        switch statistic.group {
+        case .volume: return .value(Estimate(value: Double(reference.rowCount)))
+        case .performance:
+            return performance(
+                statistic, reference.outcomes, predictionCount: UInt64(reference.rowCount),
+                edges: reference.prediction.scoreEdges)
+        case .drift: return .value(Estimate(value: 0))
+        case .quality:
+            guard let feature else {
+                return .undefined(reason: "\(statistic.rawValue) is of a feature")
+            }
+            if feature == "prediction" {
+                return Self.quality(statistic, .numeric(reference.prediction.profile))
+            }
+            guard let content = reference.feature(named: feature)?.content else {
+                return .undefined(
+                    reason: "feature \"\(feature)\" is not in reference \(reference.id)")
+            }
+            switch content {
+            case .numeric(let numeric): return Self.quality(statistic, .numeric(numeric.profile))
+            case .categorical(let categorical):
+                return Self.quality(statistic, .categorical(categorical.profile))
+            }
+        }
+    }
+
+    // MARK: - Features
+
+    private func measureFeature(
+        _ query: MeasurementQuery, _ window: TimeWindow, _ reference: ModelReference,
+        _ measurement: inout Measurement
+    ) {
+        guard let name = query.feature else {
+            measurement.reading = .undefined(
+                reason: "\(query.statistic.rawValue) is of a feature; name one")
+            return
+        }
+        let index = reference.features.firstIndex { $0.name == name }
+        var merged: FeatureProfile
+        let baseline: FeatureReference.Content
+        if name == "prediction" {
+            merged = .numeric(reference.prediction.emptyProfile())
+            baseline = .numeric(reference.prediction)
+        } else if let index {
+            baseline = reference.features[index].content
+            switch baseline {
+            case .numeric(let numeric): merged = .numeric(numeric.emptyProfile())
+            case .categorical(let categorical): merged = .categorical(categorical.emptyProfile())
+            }
+        } else {
+            measurement.reading = .undefined(
+                reason: "feature \"\(name)\" is not in reference \(reference.id)")
+            return
+        }
+        forEachPane(version: query.version, window: window) { pane in
+            merged.merge(index.map { pane.features[$0] } ?? .numeric(pane.prediction))
+        }
+        measurement.count = Int(clamping: merged.rowCount)
+        measurement.missing = Int(clamping: merged.missing)
+        if query.statistic.group == .drift { measurement.referenceCount = reference.rowCount }
+        guard merged.rowCount > 0 else { return }
+        switch (query.statistic, merged, baseline) {
+        case (.psi, .numeric(let profile), .numeric(let numeric)):
+            measurement.reading = Self.stability(
+                Self.deciles(profile, numeric.edges),
+                Self.deciles(numeric.profile, numeric.edges))
+        case (.psi, .categorical(let profile), .categorical(let categorical)):
+            measurement.reading = Self.stability(
+                profile.counts + [profile.missing],
+                categorical.profile.counts + [categorical.profile.missing])
+        case (.ks, .numeric(let profile), .numeric(let numeric)):
+            measurement.reading = Self.distance(profile, numeric)
+        case (.ks, _, _):
+            measurement.reading = .undefined(reason: "ks is of numeric features")
+        default: measurement.reading = Self.quality(query.statistic, merged)
+        }
+    }
+
+    /// [11]: counts per decile bin of the reference, then missing.
+    private static func deciles(_ profile: NumericProfile, _ edges: BinEdges) -> [UInt64] {
+        var counts = [UInt64](repeating: 0, count: 11)
+        profile.counts.forEachNonZero { counts[Int(edges.decileOfBin[$0])] += $1 }
+        counts[10] = profile.missing
+        // Where deciles repeat, the atom's own bin keeps moves below it visible.
+        return edges.decileEdges.count < 9 ? separated(profile, edges) : counts
+    }
+
+    /// The decile bins of a tied reference, each split where it holds an atom that is a decile edge.
+    ///
+    /// Merging bins never raises the index, so the value is at least that of the plain deciles.
+    private static func separated(_ profile: NumericProfile, _ edges: BinEdges) -> [UInt64] {
+        let deciles = Set(edges.decileEdges)
+        // Two bins for each decile: below the atom, and the atom itself.
+        var counts = [UInt64](repeating: 0, count: 2 * (edges.decileEdges.count + 1) + 1)
+        profile.counts.forEachNonZero { bin, count in
+            let isOwn =
+                bin < edges.edges.count && edges.isAtom[bin] && deciles.contains(edges.edges[bin])
+            counts[2 * Int(edges.decileOfBin[bin]) + (isOwn ? 1 : 0)] += count
+        }
+        counts[counts.count - 1] = profile.missing
+        return counts
+    }
+
+    private static func stability(_ window: [UInt64], _ reference: [UInt64]) -> Reading {
+        guard let result = populationStabilityIndex(window: window, reference: reference) else {
+            return .undefined(reason: "the reference holds no rows of this feature")
+        }
+        return .value(
+            Estimate(
+                value: result.value, lower: result.lower, upper: result.upper,
+                pValue: result.pValue))
+    }
+
+    private static func distance(_ profile: NumericProfile, _ numeric: NumericReference) -> Reading {
+        guard profile.count > 0 else { return .undefined(reason: "all values are missing") }
+        guard
+            let bounds = binnedKolmogorovSmirnov(
+                window: profile.counts, reference: numeric.profile.counts, edges: numeric.edges)
+        else { return .undefined(reason: "the reference holds no values of this feature") }
+        return .value(
+            Estimate(
+                value: bounds.lower, lower: bounds.lower, upper: bounds.upper, isCertified: true,
+                pValue: kolmogorovSmirnovPValue(
+                    d: bounds.lower, n: profile.count, m: numeric.profile.count)))
+    }
+
+    private static func quality(_ statistic: Statistic, _ profile: FeatureProfile) -> Reading {
+        if statistic == .missingRate {
+            guard profile.rowCount > 0 else { return .noData }
+            return proportion(profile.missing, profile.rowCount)
+        }
+        switch profile {
+        case .categorical(let categorical):
+            guard statistic == .unseenRate else {
+                return .undefined(reason: "\(statistic.rawValue) is of numeric features")
+            }
+            guard categorical.count > 0 else { return .undefined(reason: "all values are missing") }
+            return proportion(categorical.unseen, categorical.count)
+        case .numeric(let numeric):
+            let value: Double?
+            switch statistic {
+            case .mean: value = numeric.mean
+            case .stddev: value = numeric.standardDeviation
+            case .min: value = numeric.minimum
+            case .max: value = numeric.maximum
+            default:
+                return .undefined(reason: "\(statistic.rawValue) is of categorical features")
+            }
+            guard numeric.count > 0 else { return .undefined(reason: "all values are missing") }
+            guard let value else {
+                return .undefined(reason: "overflow: the sum is beyond a double's range")
+            }
+            return .value(Estimate(value: value))
+        }
+    }
+
+    private static func proportion(_ part: UInt64, _ whole: UInt64) -> Reading {
+        let bounds = wilsonInterval(successes: part, count: whole)
+        return .value(
+            Estimate(
+                value: Double(part) / Double(whole), lower: bounds.lower, upper: bounds.upper))
+    }
+
+    // MARK: - Performance
+
+    private func performance(
+        _ statistic: Statistic, _ outcomes: OutcomeProfile, predictionCount: UInt64,
+        edges: BinEdges
+    ) -> Reading {
+        if statistic == .volume { return .value(Estimate(value: Double(predictionCount))) }
+        guard predictionCount > 0 || outcomes.labelled > 0 else { return .noData }
+        if statistic == .coverage {
+            guard predictionCount > 0 else { return .noData }
+            return Self.proportion(min(outcomes.labelled, predictionCount), predictionCount)
+        }
+        guard let task = schema.task else {
+            return .undefined(reason: "the model's task is not known yet")
+        }
+        let isOfTask: Bool =
+            switch (statistic, task) {
+            case (.accuracy, .binary), (.accuracy, .multiclass), (.rocAUC, .binary),
+                (.logLoss, .binary), (.brier, .binary), (.mae, .regression), (.rmse, .regression):
+                true
+            default: false
+            }
+        guard isOfTask else {
+            return .undefined(
+                reason: "\(statistic.rawValue) is not computed for \(task.rawValue) models")
+        }
+        guard outcomes.labelled > 0 else {
+            return .insufficientSamples(found: 0, required: 1)
+        }
+        return task == .regression
+            ? Self.regression(statistic, outcomes.regression)
+            : Self.classification(statistic, outcomes.binary, edges)
+    }
+
+    private static func regression(_ statistic: Statistic, _ sums: RegressionOutcomes) -> Reading {
+        guard sums.count > 0 else {
+            return .undefined(reason: "no outcome has a predicted value and a true one")
+        }
+        let n = Double(sums.count)
+        let mean = sums.absoluteSum.value / n
+        let square = max(0, sums.squaredSum.value / n)
+        let value = statistic == .mae ? mean : square.squareRoot()
+        guard value.isFinite, square.isFinite else {
+            return .undefined(reason: "overflow: the sum is beyond a double's range")
+        }
+        guard statistic == .mae else { return .value(Estimate(value: value)) }
+        // The normal interval of a mean, 95 %.
+        let width = 1.959963984540054 * (max(0, square - mean * mean) / n).squareRoot()
+        return .value(Estimate(value: value, lower: max(0, value - width), upper: value + width))
+    }
+
+    private static func classification(
+        _ statistic: Statistic, _ outcomes: BinaryOutcomes, _ edges: BinEdges
+    ) -> Reading {
+        if statistic == .accuracy {
+            guard outcomes.count > 0 else {
+                return .undefined(reason: "no outcome has a predicted label and a true one")
+            }
+            return proportion(outcomes.correct, outcomes.count)
+        }
+        guard outcomes.scored > 0 else { return .undefined(reason: "no outcome has a score") }
+        switch statistic {
+        case .rocAUC:
+            guard
+                let area = binnedAUC(
+                    positives: outcomes.positives, negatives: outcomes.negatives, edges: edges)
+            else {
+                return .undefined(reason: "only one class has ground truth in the window")
+            }
+            return .value(
+                Estimate(
+                    value: area.value, lower: area.lower, upper: area.upper, isCertified: true))
+        case .logLoss:
+            return .value(
+                Estimate(value: outcomes.logLossSum.value / Double(outcomes.scored)))
+        default:
+            return .value(Estimate(value: outcomes.brierSum.value / Double(outcomes.scored)))
+        }
+    }
+}
+
+extension FeatureProfile {
+    var missing: UInt64 {
+        switch self {
+        case .numeric(let numeric): numeric.missing
+        case .categorical(let categorical): categorical.missing
+        }
+    }
+
+    /// Rows, missing ones included.
+    var rowCount: UInt64 {
+        switch self {
+        case .numeric(let numeric): numeric.count + numeric.missing
+        case .categorical(let categorical): categorical.count + categorical.missing
+        }
+    }
+}

@@ -1,0 +1,74 @@
+# The commands of this repository. `make check` is what CI runs.
+
+SWIFT ?= swift
+DEMO_CONFIGURATION ?= debug
+DEMO_ARGUMENTS ?=
+
+# What the build links and the page shows.
+PACKAGES := libsqlite3-dev libpq-dev libzstd-dev zlib1g-dev libjs-chart.js postgresql
+# What some tests compare with: a browser, promtool, amtool, reference values.
+TEST_PACKAGES := chromium prometheus prometheus-alertmanager python3
+
+.PHONY: help setup setup-tests build demo test check lint format rules bench clean
+
+help:
+	@echo "make demo         watch the whole loop: decay, request, retraining, verdict"
+	@echo "make setup        install the system libraries that are missing (Debian, Ubuntu)"
+	@echo "make test         all tests"
+	@echo "make check        what CI runs: format, warnings, tests, rules"
+	@echo "make format       format the sources in place"
+	@echo "make bench        benchmarks, release build"
+
+# $(call install,PACKAGES): nothing when all are there; apt-get as root; else the line to run.
+define install
+@missing=""; \
+for package in $(1); do \
+	dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' \
+		|| missing="$$missing $$package"; \
+done; \
+if [ -n "$$missing" ]; then \
+	if [ "$$(id -u)" = 0 ]; then \
+		echo "installing$$missing"; \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends $$missing >/dev/null; } || exit 1; \
+	else \
+		echo "Please run once: sudo apt-get install -y --no-install-recommends$$missing"; exit 1; \
+	fi; \
+fi
+endef
+
+setup:
+	$(call install,$(PACKAGES))
+
+setup-tests: setup
+	$(call install,$(TEST_PACKAGES))
+
+build: setup
+	$(SWIFT) build
+
+demo: setup
+	$(SWIFT) build -c $(DEMO_CONFIGURATION) --product leeway
+	@$$($(SWIFT) build -c $(DEMO_CONFIGURATION) --show-bin-path)/leeway demo $(DEMO_ARGUMENTS)
+
+# The tests of the command line run the executable, so it is built first.
+test: setup
+	$(SWIFT) build
+	$(SWIFT) test
+
+check: lint test rules
+
+lint:
+	$(SWIFT) format lint --strict --recursive Sources Tests Package.swift
+
+format:
+	$(SWIFT) format --in-place --recursive Sources Tests Package.swift
+
+rules: build
+	@$$($(SWIFT) build --show-bin-path)/leeway rules check rules
+
+bench: setup
+	$(SWIFT) build -c release --product leeway
+	@$$($(SWIFT) build -c release --show-bin-path)/leeway bench
+
+clean:
+	$(SWIFT) package clean

@@ -66,18 +66,26 @@ struct DemoCommand: AsyncParsableCommand {
             }
         } catch is CancellationError {
             return
-        } catch let error as DemoError {
+        } catch let failure as CommandFailure {
+            throw failure
+        } catch {
             throw CommandFailure(code: .dependency, message: "error: \(error)")
-        } catch let error as HTTPClientError {
-            throw CommandFailure(code: .dependency, message: "error: leeway serve: \(error)")
+        }
+    }
+
+    /// The world that was asked for; a stream that cannot be read is the caller's mistake.
+    private func world() throws -> World {
+        guard let stream else { return GeneratedWorld.make(seed: seed) }
+        do {
+            return try RecordedWorld.read(URL(fileURLWithPath: stream))
+        } catch let error as DemoError {
+            throw CommandFailure(code: .usage, message: "error: \(error)")
         }
     }
 
     private func play() async throws {
         let began = ContinuousClock.now
-        let world =
-            try stream.map { try RecordedWorld.read(URL(fileURLWithPath: $0)) }
-            ?? GeneratedWorld.make(seed: seed)
+        let world = try world()
         let pace = WorldPace(of: world)
         var story = DemoStory(
             world: world, output: json ? .standardError : .standardOutput,

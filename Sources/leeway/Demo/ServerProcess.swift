@@ -28,10 +28,24 @@ final class ServerProcess {
                 "serve", "--listen", address, "--data", folder.appending(path: "data").path,
                 "--rules", rulesFolder.path, "--clock", "event",
             ] + (postgres.map { ["--postgres", $0] } ?? [])
+        // The user's own settings are for the user's own service: the demo must not touch its database.
+        process.environment = ProcessInfo.processInfo.environment
+            .filter { !$0.key.hasPrefix("LEEWAY_") }
         let output = try FileHandle(forWritingTo: log)
         process.standardOutput = output
         process.standardError = output
         process.standardInput = FileHandle.nullDevice
+        try runWithoutSignalMask()
+    }
+
+    /// Tasks run on threads that block every signal, and a child inherits that: SIGTERM would never
+    /// reach it.
+    private func runWithoutSignalMask() throws {
+        var none = sigset_t()
+        var previous = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &previous)
+        defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
         try process.run()
     }
 

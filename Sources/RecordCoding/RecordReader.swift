@@ -91,19 +91,19 @@ struct RecordReader {
         switch field {
         case .features: try readFeatures(&input, &row)
         case .prediction: try readPrediction(&input, &row)
-        case .id: row.id = try readID(&input)
-        case .ts: row.time = try readTime(&input)
-        case .model: row.model = try readString("/model", &input)
-        case .version: row.version = try readName("/version", &input, allowsBool: false)
-        case .segments: try readSegments(&input)
+        case .id: row.id = try input.readID()
+        case .ts: row.time = try input.readTime(&times)
+        case .model: row.model = try input.readString("/model")
+        case .version: row.version = try input.readName("/version", allowsBool: false)
+        case .segments: try input.readSegments()
         case .latency:
-            if let latency = try readNumber("/latency_ms", &input), latency < 0 {
+            if let latency = try input.readNumber("/latency_ms"), latency < 0 {
                 try input.refuse("/latency_ms", "a latency is not below 0")
             }
-        case .error: _ = try readString("/error", &input)
-        case .label: row.truthLabel = try readName("/label", &input, allowsBool: true)
-        case .value: row.truthValue = try readNumber("/value", &input) ?? .nan
-        case .revision: row.revision = try readInteger("/revision", &input) ?? 0
+        case .error: _ = try input.readString("/error")
+        case .label: row.truthLabel = try input.readName("/label", allowsBool: true)
+        case .value: row.truthValue = try input.readNumber("/value") ?? .nan
+        case .revision: row.revision = try input.readInteger("/revision") ?? 0
         }
     }
 
@@ -113,7 +113,7 @@ struct RecordReader {
     ) throws(RecordDecodingError) {
         let depth = input.depth + 1
         guard input.scanner.cursor.pointee == UInt8(ascii: "{") else {
-            return try refuseValue("/features", "an object is expected", &input)
+            return try input.refuseValue("/features", "an object is expected")
         }
         try input.scanner.open(depth: depth)
         input.scanner.skipSpace()
@@ -139,7 +139,7 @@ struct RecordReader {
             guard row.features.count < countMax else {
                 throw input.scanner.malformed("too many members: over \(countMax)", at: begin)
             }
-            let value = try readFeatureValue(&input, key: begin)
+            let value = try input.readFeatureValue(key: begin)
             row.features.append(RecordRow.Feature(name: number, key: begin, value: value))
             previous = number
             input.scanner.skipSpace()
@@ -166,50 +166,12 @@ struct RecordReader {
         return number
     }
 
-    @inline(__always)
-    private func readFeatureValue(
-        _ input: inout RecordCursor, key: UnsafePointer<UInt8>
-    ) throws(RecordDecodingError) -> FeatureValue {
-        switch input.scanner.cursor.pointee {
-        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-            return .number(try input.scanner.readNumber())
-        case UInt8(ascii: "\""):
-            let text = try input.scanner.readText()
-            if text.count > input.scanner.limits.textSizeBytesMax {
-                let detail = "a text over \(input.scanner.limits.textSizeBytesMax) bytes"
-                try refuseFeature(key, detail, &input)
-                return .missing
-            }
-            return .text(text)
-        case UInt8(ascii: "n"):
-            _ = try input.scanner.readLiteral()
-            return .missing
-        case UInt8(ascii: "["), UInt8(ascii: "{"):
-            let isVector = input.scanner.cursor.pointee == UInt8(ascii: "[")
-            try input.scanner.skipValue(depth: input.depth + 2)
-            let detail =
-                isVector ? "vectors are not supported yet" : "an object is no value of a feature"
-            try refuseFeature(key, detail, &input)
-            return .missing
-        default: return .text(try input.scanner.readLiteral())
-        }
-    }
-
-    /// Refuses the value of the feature whose key begins at `key`.
-    @inline(never)
-    private func refuseFeature(
-        _ key: UnsafePointer<UInt8>, _ detail: String, _ input: inout RecordCursor
-    ) throws(RecordDecodingError) {
-        let name = try input.scanner.string(at: key)
-        try input.refuse(pointer("/features", name), detail)
-    }
-
     /// Reads the object `prediction` into `row`.
     private mutating func readPrediction(
         _ input: inout RecordCursor, _ row: inout RecordRow
     ) throws(RecordDecodingError) {
         guard input.scanner.cursor.pointee == UInt8(ascii: "{") else {
-            return try refuseValue("/prediction", "an object is expected", &input)
+            return try input.refuseValue("/prediction", "an object is expected")
         }
         try input.scanner.open(depth: input.depth + 1)
         input.scanner.skipSpace()
@@ -256,7 +218,7 @@ struct RecordReader {
         }
     }
 
-    private func readPredictionField(
+    private mutating func readPredictionField(
         _ field: PredictionField, _ input: inout RecordCursor, _ row: inout RecordRow
     ) throws(RecordDecodingError) {
         if input.scanner.cursor.pointee == UInt8(ascii: "n") {
@@ -264,27 +226,10 @@ struct RecordReader {
             return
         }
         switch field {
-        case .label: row.label = try readName("/prediction/label", &input, allowsBool: true)
-        case .score: row.score = try readProbability("/prediction/score", &input) ?? .nan
-        case .value: row.value = try readNumber("/prediction/value", &input) ?? .nan
-        case .scores: try readScores(&input)
+        case .label: row.label = try input.readName("/prediction/label", allowsBool: true)
+        case .score: row.score = try input.readProbability("/prediction/score") ?? .nan
+        case .value: row.value = try input.readNumber("/prediction/value") ?? .nan
+        case .scores: try input.readScores()
         }
-    }
-
-    private mutating func readTime(_ input: inout RecordCursor) throws(RecordDecodingError) -> Int64? {
-        if input.scanner.cursor.pointee == UInt8(ascii: "\"") {
-            let text = try input.scanner.readText()
-            if let time = times.milliseconds(text) { return time }
-            let detail = "\"\(text.excerpt)\" is no RFC 3339 time"
-            try input.refuse("/ts", detail)
-            return nil
-        }
-        guard let time = try readInteger("/ts", &input) else { return nil }
-        // The range of RFC 3339: years 0000 to 9999.
-        guard time >= -62_167_219_200_000, time <= 253_402_300_799_999 else {
-            try input.refuse("/ts", "\(time) ms is out of the years 0000 to 9999")
-            return nil
-        }
-        return time
     }
 }

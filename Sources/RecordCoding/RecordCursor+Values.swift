@@ -1,0 +1,178 @@
+/// Values of one JSON type, which are not null; nil where the record has been refused.
+extension RecordCursor {
+    /// Drops a value and refuses the record for it.
+    @inline(never)
+    mutating func refuseValue(_ pointer: String, _ detail: String) throws(RecordDecodingError) {
+        // No value that a record may hold is deeper than this one's parent.
+        try scanner.skipValue(depth: depth + (pointer.utf8.count { $0 == 0x2F }))
+        try refuse(pointer, detail)
+    }
+
+    mutating func readID() throws(RecordDecodingError) -> ByteText? {
+        guard scanner.cursor.pointee == UInt8(ascii: "\"") else {
+            try refuseValue("/id", "a string is expected")
+            return nil
+        }
+        let text = try scanner.readText()
+        let sizeMax = scanner.limits.idSizeBytesMax
+        guard text.count <= sizeMax, text.buffer.contains(where: { $0 > 0x20 }) else {
+            try refuse("/id", "an id has 1 to \(sizeMax) bytes and is not only spaces")
+            return nil
+        }
+        return text
+    }
+
+    mutating func readString(
+        _ pointer: @autoclosure () -> String
+    ) throws(RecordDecodingError) -> ByteText? {
+        guard scanner.cursor.pointee == UInt8(ascii: "\"") else {
+            try refuseValue(pointer(), "a string is expected")
+            return nil
+        }
+        let text = try scanner.readText()
+        guard text.count <= scanner.limits.textSizeBytesMax else {
+            let detail = "a text over \(scanner.limits.textSizeBytesMax) bytes"
+            try refuse(pointer(), detail)
+            return nil
+        }
+        return text
+    }
+
+    /// Reads what names a class or a version: a string, a whole number or a boolean, as a text.
+    mutating func readName(
+        _ pointer: @autoclosure () -> String, allowsBool: Bool
+    ) throws(RecordDecodingError) -> ByteText? {
+        switch scanner.cursor.pointee {
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+            let begin = scanner.cursor
+            _ = try scanner.readNumber()
+            let text = ByteText(start: begin, count: scanner.cursor - begin)
+            if let whole = wholeNumber(text) { return whole.text }
+            try refuse(pointer(), "\(text.excerpt) is no whole number of 64 bits")
+            return nil
+        case UInt8(ascii: "t") where allowsBool, UInt8(ascii: "f") where allowsBool:
+            return try scanner.readLiteral()
+        case UInt8(ascii: "\""):
+            guard let text = try readString(pointer()) else { return nil }
+            if text.count > 0 { return text }
+            try refuse(pointer(), "an empty string")
+            return nil
+        default:
+            let expected = allowsBool ? "a string, integer or boolean" : "a string or integer"
+            try refuseValue(pointer(), "\(expected) is expected")
+            return nil
+        }
+    }
+
+    mutating func readNumber(
+        _ pointer: @autoclosure () -> String
+    ) throws(RecordDecodingError) -> Double? {
+        let byte = scanner.cursor.pointee
+        if byte == UInt8(ascii: "-") || byte &- 0x30 <= 9 { return try scanner.readNumber() }
+        try refuseValue(pointer(), "a number is expected")
+        return nil
+    }
+
+    mutating func readProbability(
+        _ pointer: @autoclosure () -> String
+    ) throws(RecordDecodingError) -> Double? {
+        guard let number = try readNumber(pointer()) else { return nil }
+        if number >= 0, number <= 1 { return number }
+        try refuse(pointer(), "\(number) is not in 0...1")
+        return nil
+    }
+
+    mutating func readInteger(
+        _ pointer: @autoclosure () -> String
+    ) throws(RecordDecodingError) -> Int64? {
+        let begin = scanner.cursor
+        guard try readNumber(pointer()) != nil else { return nil }
+        let text = ByteText(start: begin, count: scanner.cursor - begin)
+        if let whole = wholeNumber(text) { return whole.value }
+        try refuse(pointer(), "\(text.excerpt) is no whole number of 64 bits")
+        return nil
+    }
+
+    /// Checks the probabilities of the classes, which no column holds.
+    mutating func readScores() throws(RecordDecodingError) {
+        let path = "/prediction/scores"
+        guard scanner.cursor.pointee == UInt8(ascii: "{") else {
+            return try refuseValue(path, "an object of probabilities is expected")
+        }
+        var object = try scanner.openObject(depth: depth + 2)
+        while let name = try scanner.nextKey(of: &object) {
+            _ = try readProbability(pointer(path, name))
+        }
+    }
+
+    /// Checks the segments, which no column holds.
+    mutating func readSegments() throws(RecordDecodingError) {
+        guard scanner.cursor.pointee == UInt8(ascii: "{") else {
+            return try refuseValue("/segments", "an object is expected")
+        }
+        var object = try scanner.openObject(depth: depth + 1)
+        while let name = try scanner.nextKey(of: &object) {
+            if scanner.cursor.pointee == UInt8(ascii: "n") {
+                _ = try scanner.readLiteral()
+            } else {
+                _ = try readName(pointer("/segments", name), allowsBool: true)
+            }
+        }
+    }
+
+    /// - Parameter times: The reader that remembers the last day.
+    mutating func readTime(_ times: inout TimeReader) throws(RecordDecodingError) -> Int64? {
+        if scanner.cursor.pointee == UInt8(ascii: "\"") {
+            let text = try scanner.readText()
+            if let time = times.milliseconds(text) { return time }
+            let detail = "\"\(text.excerpt)\" is no RFC 3339 time"
+            try refuse("/ts", detail)
+            return nil
+        }
+        guard let time = try readInteger("/ts") else { return nil }
+        // The range of RFC 3339: years 0000 to 9999.
+        guard time >= -62_167_219_200_000, time <= 253_402_300_799_999 else {
+            try refuse("/ts", "\(time) ms is out of the years 0000 to 9999")
+            return nil
+        }
+        return time
+    }
+
+    @inline(__always)
+    mutating func readFeatureValue(
+        key: UnsafePointer<UInt8>
+    ) throws(RecordDecodingError) -> FeatureValue {
+        switch scanner.cursor.pointee {
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+            return .number(try scanner.readNumber())
+        case UInt8(ascii: "\""):
+            let text = try scanner.readText()
+            if text.count > scanner.limits.textSizeBytesMax {
+                let detail = "a text over \(scanner.limits.textSizeBytesMax) bytes"
+                try refuseFeature(key, detail)
+                return .missing
+            }
+            return .text(text)
+        case UInt8(ascii: "n"):
+            _ = try scanner.readLiteral()
+            return .missing
+        case UInt8(ascii: "["), UInt8(ascii: "{"):
+            let isVector = scanner.cursor.pointee == UInt8(ascii: "[")
+            try scanner.skipValue(depth: depth + 2)
+            let detail =
+                isVector ? "vectors are not supported yet" : "an object is no value of a feature"
+            try refuseFeature(key, detail)
+            return .missing
+        default: return .text(try scanner.readLiteral())
+        }
+    }
+
+    /// Refuses the value of the feature whose key begins at `key`.
+    @inline(never)
+    private mutating func refuseFeature(
+        _ key: UnsafePointer<UInt8>, _ detail: String
+    ) throws(RecordDecodingError) {
+        let name = try scanner.string(at: key)
+        try refuse(pointer("/features", name), detail)
+    }
+}

@@ -79,6 +79,8 @@ let package = Package(
         tests("MonitoringDomainTests", ["MonitoringDomain", "MonitoringTestSupport"]),
         tests("ByteCodingTests", ["ByteCoding", "MonitoringTestSupport"]),
         tests("TidyTests", ["MonitoringDomain", "MonitoringTestSupport"]),
+        tests("RecordCodingTests", ["MonitoringDomain", "ByteCoding", "RecordCoding"]),
+        tests("leewayTests", ["MonitoringDomain", "leeway"]),
         // The executable is a dependency so that it is built before its tests run it.
         tests("EndToEndTests", ["MonitoringDomain", "MonitoringTestSupport", "leeway"]),
     ]

@@ -1,0 +1,119 @@
+import MonitoringDomain
+import RuleLanguage
+
+/// This is the value of a rule's expression for one subject, with what it read.
+struct Evaluation: Equatable {
+    /// Nil: unknown, because a reading has no value.
+    var isBreached: Bool?
+    /// The number that a reader wants to see: the first statistic's.
+    var value: Double?
+    var evidence: [Measurement]
+}
+
+/// This evaluates an expression; an unknown reading makes unknown whatever depends on it.
+struct ExpressionEvaluator {
+    let context: RuleContext
+    /// The feature that `*` stands for.
+    let subject: String?
+    let now: EventTime
+    private var evidence: [Measurement] = []
+    private var value: Double?
+
+    private init(context: RuleContext, subject: String?, now: EventTime) {
+        self.context = context
+        self.subject = subject
+        self.now = now
+    }
+
+    static func evaluate(
+        _ expression: Expression, in context: RuleContext, subject: String?, at now: EventTime
+    ) -> Evaluation {
+        var evaluator = Self(context: context, subject: subject, now: now)
+        let isBreached = evaluator.condition(expression)
+        return Evaluation(
+            isBreached: isBreached, value: evaluator.value, evidence: evaluator.evidence)
+    }
+
+    /// Three-valued logic: false wins in `and`, true wins in `or`. Both sides are always read, so that
+    /// the evidence is whole.
+    private mutating func condition(_ expression: Expression) -> Bool? {
+        switch expression {
+        case .and(let left, let right):
+            let (a, b) = (condition(left), condition(right))
+            if a == false || b == false { return false }
+            return a == nil || b == nil ? nil : true
+        case .or(let left, let right):
+            let (a, b) = (condition(left), condition(right))
+            if a == true || b == true { return true }
+            return a == nil || b == nil ? nil : false
+        case .not(let inner): return condition(inner).map { !$0 }
+        case .comparison(let operation, let left, let right):
+            let (a, b) = (number(left), number(right))
+            guard let a, let b else { return nil }
+            switch operation {
+            case .less: return a < b
+            case .lessOrEqual: return a <= b
+            case .greater: return a > b
+            case .greaterOrEqual: return a >= b
+            case .equal: return a == b
+            case .notEqual: return a != b
+            }
+        case .number, .statistic, .reference, .negate, .arithmetic: return nil
+        }
+    }
+
+    private mutating func number(_ expression: Expression) -> Double? {
+        switch expression {
+        case .number(let value): return value
+        case .negate(let inner): return number(inner).map { -$0 }
+        case .statistic(let call): return read(call)
+        case .reference(let statistic, let subject):
+            return context.baseline(statistic, name(of: subject) ?? self.subject)
+                .estimate?.value
+        case .arithmetic(let operation, let left, let right):
+            let (a, b) = (number(left), number(right))
+            guard let a, let b else { return nil }
+            let result: Double
+            switch operation {
+            case .add: result = a + b
+            case .subtract: result = a - b
+            case .multiply: result = a * b
+            case .divide: result = a / b
+            }
+            return result.isFinite ? result : nil
+        case .not, .comparison, .and, .or: return nil
+        }
+    }
+
+    private func name(of subject: Expression.Subject?) -> String? {
+        switch subject {
+        case .feature(let name): name
+        case .each: self.subject
+        case nil: nil
+        }
+    }
+
+    private mutating func read(_ call: StatisticCall) -> Double? {
+        guard case .milliseconds(let span) = call.window else { return nil }
+        // The newest instant itself belongs to the window: an event clock stands on its last event.
+        let end = now.advanced(byMilliseconds: 1)
+        let window = TimeWindow(start: end.advanced(byMilliseconds: -span), end: end)
+        let isOfVersion =
+            call.statistic.group == .performance || call.statistic.group == .drift
+        let measurement = context.measure(
+            MeasurementQuery(
+                model: context.model, statistic: call.statistic, feature: name(of: call.subject),
+                version: call.version ?? (isOfVersion ? context.version : nil)), window)
+        evidence.append(measurement)
+        if call.part == .count { return Double(measurement.count) }
+        guard let estimate = measurement.reading.estimate else { return nil }
+        if value == nil { value = estimate.value }
+        switch call.part {
+        case .value: return estimate.value
+        case .lower: return estimate.lower
+        case .upper: return estimate.upper
+        case .pValue: return estimate.pValue
+        case .count: return nil
+        }
+    }
+}

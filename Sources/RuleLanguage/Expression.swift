@@ -1,0 +1,61 @@
+public import MonitoringDomain
+
+/// This is a checked expression: its types fit, its names exist, its depth is bounded.
+public indirect enum Expression: Equatable, Sendable {
+    case number(Double)
+    case statistic(StatisticCall)
+    /// A statistic on the reference; without a feature, that of the alert's subject.
+    case reference(Statistic, feature: Subject?)
+    case negate(Expression)
+    case not(Expression)
+    case arithmetic(ArithmeticOperator, Expression, Expression)
+    case comparison(ComparisonOperator, Expression, Expression)
+    case and(Expression, Expression)
+    case or(Expression, Expression)
+
+    /// What a statistic is computed on.
+    public enum Subject: Equatable, Sendable {
+        case feature(String)
+        /// `*`: each feature in turn, with an alert of its own.
+        case each
+    }
+
+    public enum ArithmeticOperator: String, Sendable { case add = "+", subtract = "-", multiply = "*", divide = "/" }
+    public enum ComparisonOperator: String, Sendable {
+        case less = "<"
+        case lessOrEqual = "<="
+        case greater = ">"
+        case greaterOrEqual = ">="
+        case equal = "=="
+        case notEqual = "!="
+    }
+
+    /// This is true when the expression is of `*`.
+    public var isOfEachFeature: Bool {
+        switch self {
+        case .number: false
+        case .statistic(let call): call.subject == .each
+        case .reference(_, let subject): subject == .each
+        case .negate(let inner), .not(let inner): inner.isOfEachFeature
+        case .arithmetic(_, let left, let right), .comparison(_, let left, let right),
+            .and(let left, let right), .or(let left, let right):
+            left.isOfEachFeature || right.isOfEachFeature
+        }
+    }
+}
+
+/// This is one statistic over a window.
+public struct StatisticCall: Equatable, Sendable {
+    public var statistic: Statistic
+    public var subject: Expression.Subject?
+    public var window: WindowSpan
+    public var version: String?
+    public var part: Part
+
+    /// Which number of the reading.
+    public enum Part: String, Sendable, CaseIterable {
+        case value, lower, upper
+        case pValue = "p_value"
+        case count
+    }
+}

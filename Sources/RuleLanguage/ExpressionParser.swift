@@ -1,0 +1,381 @@
+import MonitoringDomain
+
+/// This is what is wrong with an expression, and at which character of its text.
+struct ExpressionError: Error, Equatable {
+    let offset: Int
+    let message: String
+}
+
+/// This reads an expression by recursive descent and checks its types.
+struct ExpressionParser {
+    /// Deeper nesting is refused, long before the stack would be.
+    static let depthMax = 64
+    static let textSizeMax = 8_192
+
+    private let characters: [Character]
+    private var index = 0
+    private var depth = 0
+
+    private enum Kind { case number, boolean }
+    private typealias Typed = (expression: Expression, kind: Kind, start: Int)
+
+    static func parse(_ text: String) throws(ExpressionError) -> Expression {
+        guard text.utf8.count <= textSizeMax else {
+            throw ExpressionError(offset: 0, message: "the expression is over \(textSizeMax) bytes")
+        }
+        var parser = ExpressionParser(characters: Array(text))
+        let result = try parser.disjunction()
+        parser.skipSpace()
+        guard parser.index == parser.characters.count else {
+            throw parser.error("found \"\(parser.characters[parser.index])\", expected an operator or the end")
+        }
+        guard result.kind == .boolean else {
+            throw ExpressionError(
+                offset: result.start,
+                message: "the expression is a number; compare it, for example with > 0.2")
+        }
+        return result.expression
+    }
+
+    private init(characters: [Character]) { self.characters = characters }
+
+    private func error(_ message: String) -> ExpressionError {
+        ExpressionError(offset: min(index, characters.count), message: message)
+    }
+
+    // MARK: - Tokens
+
+    private mutating func skipSpace() {
+        while index < characters.count, characters[index].isWhitespace { index += 1 }
+    }
+
+    private mutating func take(_ symbol: String) -> Bool {
+        skipSpace()
+        let wanted = Array(symbol)
+        guard index + wanted.count <= characters.count,
+            Array(characters[index..<index + wanted.count]) == wanted
+        else { return false }
+        index += wanted.count
+        return true
+    }
+
+    private static func isWord(_ character: Character) -> Bool {
+        character.isASCII && (character.isLetter || character.isNumber || character == "_")
+    }
+
+    private func peekWord() -> String? {
+        var end = index
+        while end < characters.count, characters[end].isWhitespace { end += 1 }
+        let start = end
+        while end < characters.count, Self.isWord(characters[end]) { end += 1 }
+        return end > start ? String(characters[start..<end]) : nil
+    }
+
+    private mutating func takeWord(_ word: String) -> Bool {
+        guard peekWord() == word else { return false }
+        skipSpace()
+        index += word.count
+        return true
+    }
+
+    private mutating func expect(_ symbol: String, _ purpose: String) throws(ExpressionError) {
+        guard take(symbol) else { throw error("expected \"\(symbol)\" \(purpose)") }
+    }
+
+    // MARK: - Operators
+
+    private func check(_ side: Typed, _ kind: Kind, _ symbol: String) throws(ExpressionError) {
+        guard side.kind == kind else {
+            throw ExpressionError(
+                offset: side.start,
+                message: kind == .number
+                    ? "\"\(symbol)\" takes numbers, and this is true or false"
+                    : "\"\(symbol)\" takes conditions, and this is a number")
+        }
+    }
+
+    private mutating func disjunction() throws(ExpressionError) -> Typed {
+        var left = try conjunction()
+        while takeWord("or") {
+            let right = try conjunction()
+            try check(left, .boolean, "or")
+            try check(right, .boolean, "or")
+            left = (.or(left.expression, right.expression), .boolean, left.start)
+        }
+        return left
+    }
+
+    private mutating func conjunction() throws(ExpressionError) -> Typed {
+        var left = try negation()
+        while takeWord("and") {
+            let right = try negation()
+            try check(left, .boolean, "and")
+            try check(right, .boolean, "and")
+            left = (.and(left.expression, right.expression), .boolean, left.start)
+        }
+        return left
+    }
+
+    private mutating func negation() throws(ExpressionError) -> Typed {
+        skipSpace()
+        let start = index
+        guard takeWord("not") else { return try comparison() }
+        try descend()
+        defer { depth -= 1 }
+        let inner = try negation()
+        try check(inner, .boolean, "not")
+        return (.not(inner.expression), .boolean, start)
+    }
+
+    private mutating func comparison() throws(ExpressionError) -> Typed {
+        let left = try sum()
+        for symbol in ["<=", ">=", "==", "!=", "<", ">"] where take(symbol) {
+            let right = try sum()
+            try check(left, .number, symbol)
+            try check(right, .number, symbol)
+            guard let operation = Expression.ComparisonOperator(rawValue: symbol) else { continue }
+            return (
+                .comparison(operation, left.expression, right.expression), .boolean, left.start
+            )
+        }
+        return left
+    }
+
+    private mutating func sum() throws(ExpressionError) -> Typed {
+        var left = try product()
+        while let operation = takeOperator(["+", "-"]) {
+            let right = try product()
+            try check(left, .number, operation.rawValue)
+            try check(right, .number, operation.rawValue)
+            left = (.arithmetic(operation, left.expression, right.expression), .number, left.start)
+        }
+        return left
+    }
+
+    private mutating func product() throws(ExpressionError) -> Typed {
+        var left = try unary()
+        while let operation = takeOperator(["*", "/"]) {
+            let right = try unary()
+            try check(left, .number, operation.rawValue)
+            try check(right, .number, operation.rawValue)
+            left = (.arithmetic(operation, left.expression, right.expression), .number, left.start)
+        }
+        return left
+    }
+
+    private mutating func takeOperator(_ symbols: [String]) -> Expression.ArithmeticOperator? {
+        for symbol in symbols where take(symbol) {
+            return Expression.ArithmeticOperator(rawValue: symbol)
+        }
+        return nil
+    }
+
+    private mutating func unary() throws(ExpressionError) -> Typed {
+        skipSpace()
+        let start = index
+        if take("-") {
+            try descend()
+            defer { depth -= 1 }
+            let inner = try unary()
+            try check(inner, .number, "-")
+            return (.negate(inner.expression), .number, start)
+        }
+        return try primary()
+    }
+
+    private mutating func descend() throws(ExpressionError) {
+        depth += 1
+        guard depth <= Self.depthMax else {
+            throw error("nested deeper than \(Self.depthMax)")
+        }
+    }
+
+    private mutating func primary() throws(ExpressionError) -> Typed {
+        skipSpace()
+        let start = index
+        if take("(") {
+            try descend()
+            defer { depth -= 1 }
+            let inner = try disjunction()
+            try expect(")", "to close the parenthesis")
+            return (inner.expression, inner.kind, start)
+        }
+        guard index < characters.count else { throw error("a value was expected, and the text ends") }
+        if characters[index].isASCII, characters[index].isNumber || characters[index] == "." {
+            return (.number(try number()), .number, start)
+        }
+        guard let word = peekWord() else {
+            throw error("found \"\(characters[index])\", expected a number, a statistic or \"(\"")
+        }
+        index += word.count
+        if word == "reference" { return (try reference(), .number, start) }
+        return (.statistic(try call(word, at: start)), .number, start)
+    }
+
+    private mutating func number() throws(ExpressionError) -> Double {
+        let start = index
+        while index < characters.count, Self.isWord(characters[index]) || characters[index] == "."
+            || ((characters[index] == "-" || characters[index] == "+")
+                && (characters[index - 1] == "e" || characters[index - 1] == "E"))
+        { index += 1 }
+        let text = String(characters[start..<index])
+        guard let value = Double(text), value.isFinite, text.first != ".", text.last != ".",
+            !text.contains("x"), !text.contains("_")
+        else {
+            index = start
+            throw error("\"\(text)\" is not a finite decimal number")
+        }
+        return value
+    }
+
+    // MARK: - Calls
+
+    private func statistic(_ word: String, at start: Int) throws(ExpressionError) -> Statistic {
+        if let statistic = Statistic(rawValue: word) { return statistic }
+        if ["new_outcomes", "drift"].contains(word) {
+            throw ExpressionError(offset: start, message: "\(word) is not supported yet")
+        }
+        let near = Suggestion.nearest(to: word, among: Statistic.allCases.map(\.rawValue))
+        throw ExpressionError(
+            offset: start,
+            message: "\"\(word)\" is not a statistic" + (near.map { "; did you mean \($0)?" } ?? ""))
+    }
+
+    private mutating func subject() throws(ExpressionError) -> Expression.Subject {
+        skipSpace()
+        if take("*") { return .each }
+        if take("\"") {
+            var name = ""
+            while index < characters.count, characters[index] != "\"" {
+                name.append(characters[index])
+                index += 1
+            }
+            guard take("\""), !name.isEmpty else { throw error("the feature's name does not end") }
+            return .feature(name)
+        }
+        let start = index
+        while index < characters.count, !",)\" ".contains(characters[index]) { index += 1 }
+        guard index > start else { throw error("a feature's name or * was expected") }
+        return .feature(String(characters[start..<index]))
+    }
+
+    private mutating func reference() throws(ExpressionError) -> Expression {
+        try expect("(", "after reference")
+        skipSpace()
+        let start = index
+        guard let word = peekWord() else { throw error("a statistic's name was expected") }
+        index += word.count
+        let statistic = try statistic(word, at: start)
+        var feature: Expression.Subject?
+        if take(",") { feature = try subject() }
+        try expect(")", "to close reference")
+        if feature != nil, statistic.isOfModel {
+            throw ExpressionError(
+                offset: start, message: "\(word) is of the model and takes no feature")
+        }
+        return .reference(statistic, feature: feature)
+    }
+
+    private mutating func call(_ word: String, at start: Int) throws(ExpressionError) -> StatisticCall {
+        let statistic = try statistic(word, at: start)
+        var call = StatisticCall(
+            statistic: statistic, subject: nil, window: .milliseconds(WindowSpan.day), version: nil,
+            part: .value)
+        var hasWindow = false
+        try expect("(", "after \(word), as in \(word)(window: 1h)")
+        var isFirst = true
+        while !take(")") {
+            if !isFirst { try expect(",", "between arguments") }
+            skipSpace()
+            let place = index
+            if takeArgument("window") {
+                call.window = try window()
+                hasWindow = true
+            } else if takeArgument("version") {
+                guard case .feature(let version) = try subject() else {
+                    throw error("a version was expected")
+                }
+                call.version = version
+            } else {
+                guard isFirst else {
+                    throw ExpressionError(
+                        offset: place, message: "expected window: or version:")
+                }
+                call.subject = try subject()
+            }
+            isFirst = false
+        }
+        guard hasWindow else {
+            throw ExpressionError(
+                offset: start, message: "\(word) needs a window, as in \(word)(window: 1h)")
+        }
+        if statistic.isOfModel, call.subject != nil {
+            throw ExpressionError(
+                offset: start, message: "\(word) is of the model and takes no feature")
+        }
+        if !statistic.isOfModel, call.subject == nil {
+            throw ExpressionError(
+                offset: start,
+                message: "\(word) is of a feature; name one, or * for each: \(word)(*, window: 1h)")
+        }
+        if take(".") {
+            let offset = index
+            guard let name = peekWord(), let part = StatisticCall.Part(rawValue: name) else {
+                throw ExpressionError(
+                    offset: offset, message: "expected .value, .lower, .upper, .p_value or .count")
+            }
+            index += name.count
+            call.part = part
+        }
+        return call
+    }
+
+    private mutating func takeArgument(_ name: String) -> Bool {
+        let start = index
+        if takeWord(name), take(":") { return true }
+        index = start
+        return false
+    }
+
+    private mutating func window() throws(ExpressionError) -> WindowSpan {
+        skipSpace()
+        guard let word = peekWord(), let span = WindowSpan(word) else {
+            throw error("expected a window like 30m, 1h, 7d")
+        }
+        guard span != .month else { throw error("rules slide their windows; use 30d, not 1mo") }
+        index += word.count
+        return span
+    }
+}
+
+extension Statistic {
+    /// True when the statistic takes no feature.
+    var isOfModel: Bool { group == .volume || group == .performance }
+}
+
+/// This finds what somebody probably meant.
+enum Suggestion {
+    /// Nil when nothing is within a third of the word's length.
+    static func nearest(to word: String, among names: [String]) -> String? {
+        let ranked = names.map { (distance(word, $0), $0) }.min { $0 < $1 }
+        guard let ranked, ranked.0 <= max(1, word.count / 3) else { return nil }
+        return ranked.1
+    }
+
+    /// This is the Levenshtein distance.
+    private static func distance(_ left: String, _ right: String) -> Int {
+        let (a, b) = (Array(left.prefix(64)), Array(right.prefix(64)))
+        var row = Array(0...b.count)
+        for (i, character) in a.enumerated() {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for (j, other) in b.enumerated() {
+                let above = row[j + 1]
+                row[j + 1] = min(
+                    diagonal + (character == other ? 0 : 1), above + 1, row[j] + 1)
+                diagonal = above
+            }
+        }
+        return row[b.count]
+    }
+}

@@ -1,0 +1,312 @@
+import MonitoringDomain
+import Yams
+
+/// This reads one file's YAML into a group, and collects every fault on the way.
+struct RuleFileReader {
+    static let fileSizeBytesMax = 8 << 20
+
+    let file: RuleFile
+    private(set) var diagnostics: [RuleDiagnostic] = []
+    private let lines: [String]
+
+    init(file: RuleFile) {
+        self.file = file
+        lines = file.text.split(separator: "\n", omittingEmptySubsequences: false).map {
+            $0.hasSuffix("\r") ? String($0.dropLast()) : String($0)
+        }
+    }
+
+    /// Nil when the file has no usable group; then there are diagnostics.
+    mutating func read() -> RuleGroup? {
+        guard file.text.utf8.count <= Self.fileSizeBytesMax else {
+            fault(1, 1, "the file is over \(Self.fileSizeBytesMax) bytes")
+            return nil
+        }
+        if let place = AliasScan.first(in: lines) {
+            fault(place.line, place.column, "anchors and aliases are not allowed")
+            return nil
+        }
+        let root: Node?
+        do {
+            root = try Yams.compose(yaml: file.text)
+        } catch let error as YamlError {
+            report(error)
+            return nil
+        } catch {
+            fault(1, 1, "the file is not YAML")
+            return nil
+        }
+        guard let root, let mapping = root.mapping, !mapping.isEmpty else {
+            fault(1, 1, "no rules: a mapping with group and rules was expected")
+            return nil
+        }
+        return group(mapping)
+    }
+
+    // MARK: - Faults
+
+    private mutating func fault(_ line: Int, _ column: Int, _ message: String) {
+        let source = line >= 1 && line <= lines.count ? lines[line - 1] : ""
+        diagnostics.append(
+            RuleDiagnostic(
+                file: file.name, line: line, column: column, message: message, sourceLine: source))
+    }
+
+    private mutating func fault(_ node: Node, _ message: String) {
+        fault(node.mark?.line ?? 1, node.mark?.column ?? 1, message)
+    }
+
+    private mutating func report(_ error: YamlError) {
+        switch error {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            fault(mark.line, mark.column, problem)
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            fault(
+                context.mark.line, context.mark.column,
+                "key \(duplicates.sorted().joined(separator: ", ")) stands twice")
+        case .reader(let problem, _, _, _): fault(1, 1, problem)
+        default: fault(1, 1, "the file is not YAML")
+        }
+    }
+
+    // MARK: - Fields
+
+    private mutating func check(_ mapping: Node.Mapping, _ known: [String], _ place: String) {
+        for (key, _) in mapping {
+            let name = key.scalar?.string ?? ""
+            guard !known.contains(name) else { continue }
+            let near = Suggestion.nearest(to: name, among: known)
+            let hint =
+                near.map { "; did you mean \($0)?" }
+                ?? "; \(known.joined(separator: ", ")) are"
+            fault(key, "\"\(name)\" is not a field of \(place)\(hint)")
+        }
+    }
+
+    private mutating func text(_ mapping: Node.Mapping, _ key: String) -> (text: String, node: Node)? {
+        guard let node = mapping[key] else { return nil }
+        guard let scalar = node.scalar else {
+            fault(node, "\(key): a text was expected")
+            return nil
+        }
+        guard !scalar.string.isEmpty else {
+            fault(node, "\(key): is empty")
+            return nil
+        }
+        return (scalar.string, node)
+    }
+
+    private mutating func duration(_ mapping: Node.Mapping, _ key: String, _ fallback: Int64) -> Int64 {
+        guard let (text, node) = text(mapping, key) else { return fallback }
+        guard case .milliseconds(let span)? = WindowSpan(text) else {
+            fault(node, "\(key): \"\(text)\" is not a duration; 30s, 15m, 2h, 3d or 1w were expected")
+            return fallback
+        }
+        return span
+    }
+
+    private mutating func texts(_ mapping: Node.Mapping, _ key: String) -> [String: String] {
+        guard let node = mapping[key] else { return [:] }
+        guard let inner = node.mapping else {
+            fault(node, "\(key): a mapping was expected")
+            return [:]
+        }
+        var result: [String: String] = [:]
+        for (name, value) in inner {
+            guard let name = name.scalar?.string, let text = value.scalar?.string else {
+                fault(value, "\(key): a text was expected")
+                continue
+            }
+            result[name] = text
+        }
+        return result
+    }
+
+    private mutating func choice<Choice: RawRepresentable & CaseIterable>(
+        _ mapping: Node.Mapping, _ key: String, _ fallback: Choice
+    ) -> Choice where Choice.RawValue == String {
+        guard let (text, node) = text(mapping, key) else { return fallback }
+        guard let value = Choice(rawValue: text) else {
+            let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+            fault(node, "\(key): \"\(text)\" found, one of \(names) expected")
+            return fallback
+        }
+        return value
+    }
+
+    // MARK: - Group and rules
+
+    private mutating func group(_ mapping: Node.Mapping) -> RuleGroup? {
+        check(mapping, ["group", "model", "every", "budget", "rules"], "a group")
+        if let node = mapping["budget"] { fault(node, "budget: is not supported yet") }
+        let name = text(mapping, "group")?.text ?? file.name
+        let pattern = text(mapping, "model")?.text ?? "*"
+        let interval = duration(mapping, "every", WindowSpan.minute)
+        guard let node = mapping["rules"] else {
+            fault(1, 1, "no rules: the field rules is missing")
+            return nil
+        }
+        guard let sequence = node.sequence, !sequence.isEmpty else {
+            fault(node, "rules: a list of at least one rule was expected")
+            return nil
+        }
+        guard sequence.count <= RuleSet.ruleCountMax else {
+            fault(node, "\(sequence.count) rules, at most \(RuleSet.ruleCountMax) are allowed")
+            return nil
+        }
+        var rules: [Rule] = []
+        var names: Set<String> = []
+        for node in sequence {
+            guard let rule = rule(node) else { continue }
+            if names.insert(rule.name).inserted {
+                rules.append(rule)
+            } else {
+                fault(node, "rule \"\(rule.name)\" stands twice")
+            }
+        }
+        return RuleGroup(
+            name: name, file: file.name, modelPattern: pattern, evaluationInterval: interval,
+            rules: rules)
+    }
+
+    private mutating func rule(_ node: Node) -> Rule? {
+        guard let mapping = node.mapping else {
+            fault(node, "a rule is a mapping that begins with alert: or retrain:")
+            return nil
+        }
+        let common = [
+            "expr", "for", "keep_firing_for", "no_data", "labels", "annotations", "schedule",
+        ]
+        if let node = mapping["schedule"] {
+            fault(node, "schedule: is not supported yet")
+            return nil
+        }
+        let name: String
+        let action: RuleAction
+        if let alert = text(mapping, "alert") {
+            check(mapping, ["alert"] + common, "an alert")
+            (name, action) = (alert.text, .alert)
+        } else if let retrain = text(mapping, "retrain") {
+            check(mapping, ["retrain", "cooldown", "approval", "request"] + common, "a retrain rule")
+            (name, action) = (retrain.text, .retrain(retrainAction(mapping)))
+        } else {
+            fault(node, "a rule begins with alert: or retrain: and its name")
+            return nil
+        }
+        guard let (source, place) = text(mapping, "expr") else {
+            if mapping["expr"] == nil { fault(node, "rule \"\(name)\" has no expr") }
+            return nil
+        }
+        let hold = duration(mapping, "for", 0)
+        let keepFiring = duration(mapping, "keep_firing_for", 0)
+        let policy: NoDataPolicy = choice(mapping, "no_data", .keep)
+        let labels = texts(mapping, "labels")
+        let annotations = texts(mapping, "annotations")
+        do {
+            return Rule(
+                name: name, action: action, expression: try ExpressionParser.parse(source),
+                expressionText: source, hold: hold, keepFiring: keepFiring, noData: policy,
+                labels: labels, annotations: annotations, line: node.mark?.line ?? 1)
+        } catch {
+            faultInExpression(place, error)
+            return nil
+        }
+    }
+
+    /// Points into the text itself where it stands on one line, else to where it begins.
+    private mutating func faultInExpression(_ node: Node, _ error: ExpressionError) {
+        let line = node.mark?.line ?? 1
+        let column = node.mark?.column ?? 1
+        switch node.scalar?.style {
+        case .plain: fault(line, column + error.offset, error.message)
+        case .singleQuoted, .doubleQuoted: fault(line, column + 1 + error.offset, error.message)
+        default: fault(line, column, error.message)
+        }
+    }
+
+    private mutating func retrainAction(_ mapping: Node.Mapping) -> RetrainAction {
+        var action = RetrainAction()
+        action.cooldown = duration(mapping, "cooldown", action.cooldown)
+        action.approval = choice(mapping, "approval", action.approval)
+        guard let node = mapping["request"] else { return action }
+        guard let request = node.mapping else {
+            fault(node, "request: a mapping was expected")
+            return action
+        }
+        check(request, ["queue", "priority", "training_window", "parameters"], "request")
+        if let (queue, node) = text(request, "queue") {
+            let isValid =
+                (1...64).contains(queue.utf8.count)
+                && queue.utf8.allSatisfy {
+                    (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5F
+                        || $0 == 0x2E || $0 == 0x2D
+                }
+            if isValid {
+                action.queue = queue
+            } else {
+                fault(node, "queue: \"\(queue)\" found, [a-z0-9_.-]{1,64} expected")
+            }
+        }
+        if let (text, node) = text(request, "priority") {
+            if let priority = Int(text), (0...32_767).contains(priority) {
+                action.priority = priority
+            } else {
+                fault(node, "priority: \"\(text)\" found, 0 to 32767 expected")
+            }
+        }
+        action.trainingWindow = duration(request, "training_window", action.trainingWindow)
+        action.parameters = texts(request, "parameters")
+        return action
+    }
+}
+
+/// This finds YAML anchors and aliases before the file is composed: nobody needs them in rules, and
+/// nested ones expand without bound.
+enum AliasScan {
+    static func first(in lines: [String]) -> (line: Int, column: Int)? {
+        for (number, line) in lines.enumerated() {
+            let characters = Array(line)
+            var index = 0
+            // A node begins after indentation, after "- ", after "key: ", after [, { or , in flow.
+            var isNodeStart = true
+            var quote: Character?
+            var flowDepth = 0
+            while index < characters.count {
+                let character = characters[index]
+                if let open = quote {
+                    if character == "\\", open == "\"" { index += 1 } else if character == open { quote = nil }
+                } else if character == "#", index == 0 || characters[index - 1] == " " {
+                    break
+                } else if isNodeStart, character == "\"" || character == "'" {
+                    quote = character
+                    isNodeStart = false
+                } else if isNodeStart, character == "&" || character == "*",
+                    index + 1 < characters.count, !characters[index + 1].isWhitespace
+                {
+                    return (number + 1, index + 1)
+                } else if character == " " || character == "\t" {
+                    // Space keeps a start a start.
+                } else if isNodeStart, character == "-", next(characters, index) {
+                    // A list's dash.
+                } else if character == ":", next(characters, index) {
+                    isNodeStart = true
+                } else if isNodeStart, character == "[" || character == "{" {
+                    flowDepth += 1
+                } else if flowDepth > 0, character == "]" || character == "}" {
+                    flowDepth -= 1
+                } else if flowDepth > 0, character == "," {
+                    isNodeStart = true
+                } else {
+                    isNodeStart = false
+                }
+                index += 1
+            }
+        }
+        return nil
+    }
+
+    private static func next(_ characters: [Character], _ index: Int) -> Bool {
+        index + 1 >= characters.count || characters[index + 1].isWhitespace
+    }
+}

@@ -1,0 +1,145 @@
+public import MonitoringDomain
+
+/// This is all rules of all files, checked.
+public struct RuleSet: Equatable, Sendable {
+    /// Rules that may be loaded; a file beyond is refused.
+    public static let ruleCountMax = 10_000
+
+    public let groups: [RuleGroup]
+
+    public init(groups: [RuleGroup]) { self.groups = groups }
+
+    public static let empty = RuleSet(groups: [])
+
+    /// Parses and checks every file: all rules, or every diagnostic.
+    public static func parse(_ files: [RuleFile]) -> Result<RuleSet, RuleDiagnostics> {
+        var groups: [RuleGroup] = []
+        var diagnostics: [RuleDiagnostic] = []
+        for file in files {
+            var reader = RuleFileReader(file: file)
+            if let group = reader.read() { groups.append(group) }
+            diagnostics += reader.diagnostics
+        }
+        let count = groups.reduce(0) { $0 + $1.rules.count }
+        if count > ruleCountMax, let file = files.first {
+            diagnostics.append(
+                RuleDiagnostic(
+                    file: file.name, line: 1, column: 1,
+                    message: "\(count) rules, at most \(ruleCountMax) are allowed", sourceLine: ""))
+        }
+        var names: Set<String> = []
+        for group in groups where !names.insert(group.name).inserted {
+            diagnostics.append(
+                RuleDiagnostic(
+                    file: group.file, line: 1, column: 1,
+                    message: "group \"\(group.name)\" stands in two files", sourceLine: ""))
+        }
+        return diagnostics.isEmpty
+            ? .success(RuleSet(groups: groups))
+            : .failure(RuleDiagnostics(diagnostics: diagnostics))
+    }
+}
+
+/// This is one file's rules, for one model or a pattern of them.
+public struct RuleGroup: Equatable, Sendable {
+    public let name: String
+    public let file: String
+    /// A name, with `*` for any run of characters.
+    public let modelPattern: String
+    /// Milliseconds between evaluations.
+    public let evaluationInterval: Int64
+    public let rules: [Rule]
+
+    /// True when the group's rules are of this model.
+    public func matches(_ model: ModelID) -> Bool {
+        Self.matches(Array(model.rawValue.utf8)[...], Array(modelPattern.utf8)[...])
+    }
+
+    /// Greedy with one point of return, so linear in practice and at worst quadratic.
+    private static func matches(_ text: ArraySlice<UInt8>, _ pattern: ArraySlice<UInt8>) -> Bool {
+        var (t, p) = (text.startIndex, pattern.startIndex)
+        var retry: (text: Int, pattern: Int)?
+        while t < text.endIndex {
+            if p < pattern.endIndex, pattern[p] == UInt8(ascii: "*") {
+                retry = (t, p + 1)
+                p += 1
+            } else if p < pattern.endIndex, pattern[p] == text[t] {
+                t += 1
+                p += 1
+            } else if let point = retry {
+                retry = (point.text + 1, point.pattern)
+                (t, p) = (point.text + 1, point.pattern)
+            } else {
+                return false
+            }
+        }
+        while p < pattern.endIndex, pattern[p] == UInt8(ascii: "*") { p += 1 }
+        return p == pattern.endIndex
+    }
+}
+
+/// This is one condition with a consequence.
+public struct Rule: Equatable, Sendable {
+    public let name: String
+    public let action: RuleAction
+    public let expression: Expression
+    public let expressionText: String
+    /// Milliseconds that a breach must last before it fires.
+    public let hold: Int64
+    /// Milliseconds that an alert stays firing after its breach ended.
+    public let keepFiring: Int64
+    public let noData: NoDataPolicy
+    public let labels: [String: String]
+    public let annotations: [String: String]
+    public let line: Int
+}
+
+/// This is what an unknown reading means to a rule.
+public enum NoDataPolicy: String, Sendable, CaseIterable { case keep, ok, alert }
+
+/// This is what a firing rule does.
+public enum RuleAction: Equatable, Sendable {
+    case alert
+    case retrain(RetrainAction)
+}
+
+/// This is how a retraining is asked for.
+public struct RetrainAction: Equatable, Sendable {
+    /// Milliseconds in which the rule asks at most once.
+    public var cooldown = 24 * WindowSpan.hour
+    public var approval = Approval.automatic
+    public var queue = "default"
+    public var priority = 100
+    /// Milliseconds before the request whose records the trainer should use.
+    public var trainingWindow = 30 * WindowSpan.day
+    public var parameters: [String: String] = [:]
+
+    /// Who decides.
+    public enum Approval: String, Sendable, CaseIterable { case automatic, required, suggest }
+}
+
+/// This is one fault in a rule file: where, what, and what was expected.
+public struct RuleDiagnostic: Equatable, Sendable {
+    public let file: String
+    /// From 1.
+    public let line: Int
+    /// From 1, in characters.
+    public let column: Int
+    public let message: String
+    public let sourceLine: String
+}
+
+/// This is every fault of a set of rule files.
+public struct RuleDiagnostics: Error, Equatable, CustomStringConvertible {
+    public let diagnostics: [RuleDiagnostic]
+
+    /// Each fault with its line and a caret below the place.
+    public var description: String {
+        diagnostics.map { fault in
+            let place = "\(fault.file):\(fault.line):\(fault.column): error: \(fault.message)"
+            guard !fault.sourceLine.isEmpty else { return place }
+            let caret = String(repeating: " ", count: max(0, fault.column - 1)) + "^"
+            return "\(place)\n    \(fault.sourceLine)\n    \(caret)"
+        }.joined(separator: "\n")
+    }
+}

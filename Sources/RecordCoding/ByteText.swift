@@ -69,7 +69,8 @@ struct ByteIndex {
 
     private let seed: UInt64
     private var entries: [Entry] = []
-    /// The texts one after another, each followed by eight zero bytes, so that words can be compared.
+    /// The texts one after another, each followed by eight zero bytes, so that words can be
+    /// compared.
     private var bytes: [UInt8] = []
     /// Numbers of entries, or -1; a power of two long, at most half full.
     private var buckets: [Int32] = []

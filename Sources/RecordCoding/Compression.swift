@@ -8,6 +8,7 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     /// The expanded bytes are more than `limitBytes`; nothing of them is returned.
     case overLimit(Int)
 
+    /// This is the reason as a sentence.
     public var description: String {
         switch self {
         case .corrupt(let reason): "corrupt compressed data: \(reason)"
@@ -24,7 +25,7 @@ public enum Compression {
 
     /// This is the content of `bytes`, one or more gzip members.
     ///
-    /// - Throws: `overLimit` as soon as there are more than `limitBytes`, `corrupt` for anything that
+    /// - Throws: `overLimit` as soon as there are more than `limitBytes`, `corrupt` for all that
     ///   gzip would refuse: a bad checksum or size, a missing end, bytes behind the last member.
     public static func inflateGzip(
         _ bytes: [UInt8], limitBytes: Int
@@ -69,7 +70,8 @@ public enum Compression {
         }
     }
 
-    /// This is `bytes` as one gzip member without name and time, so that equal bytes give equal members.
+    /// This is `bytes` as one gzip member without name and time, so that equal bytes give equal
+    /// members.
     public static func gzip(_ bytes: [UInt8], level: Int = 6) -> [UInt8] {
         var stream = z_stream()
         let size = Int32(MemoryLayout<z_stream>.size)
@@ -99,7 +101,7 @@ public enum Compression {
     /// Frames that need a window larger than the limit (and than 8 MiB, which RFC 8878 asks every
     /// decoder to support) are refused, so that a small body cannot reserve much memory.
     ///
-    /// - Throws: `overLimit` as soon as there are more than `limitBytes`, `corrupt` for anything else.
+    /// - Throws: `overLimit` as soon as there are more than `limitBytes`, else `corrupt`.
     public static func zstdDecompress(
         _ bytes: [UInt8], limitBytes: Int
     ) throws(CompressionError) -> [UInt8] {
@@ -111,7 +113,9 @@ public enum Compression {
         else { throw .corrupt("zstd refused to start") }
         let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes.count + 1, alignment: 8)
         defer { memory.deallocate() }
-        bytes.withUnsafeBytes { if let base = $0.baseAddress { memory.copyMemory(from: base, byteCount: $0.count) } }
+        bytes.withUnsafeBytes {
+            if let base = $0.baseAddress { memory.copyMemory(from: base, byteCount: $0.count) }
+        }
         let chunk = UnsafeMutablePointer<UInt8>.allocate(capacity: chunkSizeBytes)
         defer { chunk.deallocate() }
         var input = ZSTD_inBuffer(src: memory, size: bytes.count, pos: 0)
@@ -133,7 +137,7 @@ public enum Compression {
 
     /// This is `bytes` as one Zstandard frame.
     ///
-    /// - Parameter level: 1 (fast) to 22 (small); what is outside becomes the nearest.
+    /// Levels go from 1 (fast) to 22 (small); what is outside becomes the nearest.
     public static func zstdCompress(_ bytes: [UInt8], level: Int = 1) -> [UInt8] {
         let bound = ZSTD_compressBound(bytes.count)
         return [UInt8](unsafeUninitializedCapacity: bound) { buffer, count in

@@ -1,11 +1,12 @@
 public import MonitoringDomain
 
-/// This is the identity of the record `id` of `model`: never `.none`, the same on every machine and in
-/// every version, because stored batches hold it.
+/// This is the identity of the record `id` of `model`: never `.none`, the same on every machine
+/// and in every version, because stored batches hold it.
 ///
-/// Formula: SipHash-2-4 with 128 bits of output and the key 00 01 … 0F, over the size of the model's name
-/// as a word, the name padded with zeros to whole words, and the id. The key is public: the hash spreads
-/// well, but whoever writes a model's records can, with 2^64 work, make two ids collide.
+/// Formula: SipHash-2-4 with 128 bits of output and the key 00 01 … 0F, over the size of the
+/// model's name as a word, the name padded with zeros to whole words, and the id. The key is
+/// public: the hash spreads well, but whoever writes a model's records can, with 2^64 work, make
+/// two ids collide.
 /// Source: J.-P. Aumasson, D. J. Bernstein, "SipHash: a fast short-input PRF", 2012.
 public func identity(model: ModelID, id: some Sequence<UInt8>) -> RecordIdentity {
     var hash = IdentityHash(model: model)
@@ -22,7 +23,8 @@ public func identity(model: ModelID, id: some Sequence<UInt8>) -> RecordIdentity
     return hash.identity(lastWord: word, count: count)
 }
 
-/// This is the state of the hash after a model's name, from which the identities of its ids are made.
+/// This is the state of the hash after a model's name, from which the identities of its ids are
+/// made.
 struct IdentityHash {
     private var v0: UInt64 = 0x736F_6D65_7073_6575 ^ 0x0706_0504_0302_0100
     private var v1: UInt64 = 0x646F_7261_6E64_6F6D ^ 0x0F0E_0D0C_0B0A_0908 ^ 0xEE
@@ -67,9 +69,8 @@ struct IdentityHash {
         return hash.identity(lastWord: word, count: text.count)
     }
 
-    /// This is the identity after the absorbed words and the last, incomplete one.
-    ///
-    /// - Parameter count: The size of the id in bytes.
+    /// This is the identity after the absorbed words and the last, incomplete one, of an id of
+    /// `count` bytes.
     consuming func identity(lastWord: UInt64, count: Int) -> RecordIdentity {
         absorb(lastWord | UInt64(truncatingIfNeeded: sizeBytes + count) << 56)
         v2 ^= 0xEE

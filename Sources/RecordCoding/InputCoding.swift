@@ -6,14 +6,14 @@ public import MonitoringDomain
 /// Layout, little-endian; `count` is a LEB128 number, `text` a count of bytes and UTF-8:
 ///
 ///     byte 0     version, 1
-///     byte 1     kind: 1 predictions, 2 ground truth, 3 pinned reference, 4 rules, 5 tick, 6 report,
-///                7 schema
+///     byte 1     kind: 1 predictions, 2 ground truth, 3 pinned reference, 4 rules, 5 tick,
+///                6 report, 7 schema
 ///     …          the kind's fields, below
 ///     last 4     CRC-32C of everything before
 ///
 ///     predictions   model text · rowCount count · identities [rowCount] of (high u64, low u64) ·
-///                   times [rowCount] i64 · versions · featureCount count ·
-///                   features [featureCount] of (name text, tag byte 0 numeric or 1 categorical, column) ·
+///                   times [rowCount] i64 · versions · featureCount count · features
+///                   [featureCount] of (name text, byte 0 numeric or 1 categorical, column) ·
 ///                   labels · scores [rowCount] f64 · values f64 · truth labels · truth values f64
 ///     ground truth  model text · rowCount count · identities · times · labels · values f64 ·
 ///                   revisions i64
@@ -23,8 +23,8 @@ public import MonitoringDomain
 ///     report        time i64 · request text · state text · optional new version · optional detail
 ///     schema        model text · optional task · count · of (name text, kind text) ·
 ///                   optional positive label · pane i64
-///     text column   count · dictionary texts · codes [rowCount], each in 1, 2 or 4 bytes, the least that
-///                   holds every code and the largest value, which is missing
+///     text column   count · dictionary texts · codes [rowCount], each in 1, 2 or 4 bytes, the
+///                   least that holds every code and the largest value, which is missing
 ///     optional      byte 0, or byte 1 and the text
 ///
 /// Columns have no counts of their own: their lengths are the row count. Numbers keep every bit.
@@ -73,10 +73,12 @@ public enum InputCoding {
 
     /// This is the input that `encode` has written as `bytes`.
     ///
-    /// - Throws: Anything else than exactly that: a changed or missing byte, bytes behind the end, an
-    ///   unknown version or kind, columns that do not fit together.
+    /// - Throws: Anything else than exactly that: a changed or missing byte, bytes behind the end,
+    ///   an unknown version or kind, columns that do not fit together.
     public static func decode(_ bytes: [UInt8]) throws(ByteReadingError) -> Input {
-        guard bytes.count >= 6 else { throw .truncated(offset: bytes.count, needed: 6 - bytes.count) }
+        guard bytes.count >= 6 else {
+            throw .truncated(offset: bytes.count, needed: 6 - bytes.count)
+        }
         var tail = ByteReader(Array(bytes.suffix(4)))
         let expected = try tail.read(UInt32.self)
         let content = Array(bytes.dropLast(4))

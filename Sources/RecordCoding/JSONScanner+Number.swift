@@ -1,8 +1,9 @@
 extension JSONScanner {
     /// Reads a number as the nearest double, ties to even; minus zero becomes zero.
     ///
-    /// Nearly all numbers take one of three exact ways: an integer, one correctly rounded operation with
-    /// a power of ten, or one division of 128 by 64 bits. The rest is left to the standard library.
+    /// Nearly all numbers take one of three exact ways: an integer, one correctly rounded
+    /// operation with a power of ten, or one division of 128 by 64 bits. The rest is left to the
+    /// standard library.
     ///
     /// - Throws: `malformed` where the text is no number, too long, or over the range of a double.
     @inline(__always)
@@ -97,10 +98,12 @@ func exactDouble(_ mantissa: UInt64, _ exponent: Int) -> Double? {
     return nil
 }
 
-/// This is `mantissa` / 10^`power`, correctly rounded, for a power of 1...19 and a positive mantissa.
+/// This is `mantissa` / 10^`power`, correctly rounded, for a power of 1...19 and a positive
+/// mantissa.
 ///
-/// Both are shifted up to full words, so that the integer quotient has at least 63 bits; its remainder,
-/// if any, becomes its lowest bit, which is far below the place of rounding but breaks false ties.
+/// Both are shifted up to full words, so that the integer quotient has at least 63 bits; its
+/// remainder, if any, becomes its lowest bit, which is far below the place of rounding but breaks
+/// false ties.
 private func quotient(_ mantissa: UInt64, _ power: Int) -> Double {
     let divisor = integerPowersOfTen[power]
     let divisorShift = divisor.leadingZeroBitCount
@@ -111,11 +114,13 @@ private func quotient(_ mantissa: UInt64, _ power: Int) -> Double {
         (normalized >> 1, normalized << 63))
     let rounded = Double(quotient | (remainder == 0 ? 0 : 1))
     // The quotient is the value times 2^(63 + mantissaShift - divisorShift), far from subnormal.
-    return rounded * Double(sign: .plus, exponent: divisorShift - mantissaShift - 63, significand: 1)
+    return rounded
+        * Double(sign: .plus, exponent: divisorShift - mantissaShift - 63, significand: 1)
 }
 
 private let powersOfTen: [Double] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17,
     1e18, 1e19, 1e20, 1e21, 1e22,
 ]
 
@@ -128,9 +133,8 @@ private let integerPowersOfTen: [UInt64] = [
 
 /// This is a whole number as a text (`1`, `-3`, also `1.0`), without sign of zero and fraction.
 ///
-/// Nil for other numbers, for exponents, and beyond 64 bits: those are not names of anything.
-///
-/// - Parameter text: A number of JSON.
+/// Nil for other numbers, for exponents, and beyond 64 bits: those are not names of anything. The
+/// text must be a number of JSON.
 func wholeNumber(_ text: ByteText) -> (text: ByteText, value: Int64)? {
     var value: Int64 = 0
     var size = 0
@@ -148,7 +152,9 @@ func wholeNumber(_ text: ByteText) -> (text: ByteText, value: Int64)? {
         size += 1
     }
     let begin = isNegative ? 1 : 0
-    for byte in text.buffer.dropFirst(begin + size + 1) where byte != UInt8(ascii: "0") { return nil }
+    for byte in text.buffer.dropFirst(begin + size + 1) where byte != UInt8(ascii: "0") {
+        return nil
+    }
     if isNegative && value != 0 {
         return (ByteText(start: text.start, count: size + 1), value)
     }

@@ -8,8 +8,10 @@ struct JSONScanner {
     var cursor: UnsafePointer<UInt8>
     let limits: DecodingLimits
     let seed: UInt64
-    /// Where unescaped strings go. Every string is scanned once and shrinks, so the body's size is enough;
-    /// as much again is for `string(at:)`.
+    /// Where unescaped strings go.
+    ///
+    /// Every string is scanned once and does not grow, so the body's size is enough; as much again
+    /// is for `string(at:)`.
     private let arena: UnsafeMutablePointer<UInt8>
     private var arenaCount = 0
     /// The keys of the open objects that `nextKey` reads.
@@ -97,7 +99,8 @@ struct JSONScanner {
             let word = loadWord(place)
             let quotes = word ^ (ones &* 0x22)
             let slashes = word ^ (ones &* 0x5C)
-            // A borrow can mark only bytes above one that is rightly marked, so the lowest mark is right.
+            // A borrow can mark only bytes above one that is rightly marked, so the lowest mark is
+            // right.
             let marks =
                 (((quotes &- ones) & ~quotes) | ((slashes &- ones) & ~slashes)
                     | ((word &- (ones &* 0x20)) & ~word)) & (ones &* 0x80)
@@ -187,7 +190,8 @@ struct JSONScanner {
         return value
     }
 
-    /// Reads `true`, `false` or `null`, whichever begins with the next byte, and returns its own text.
+    /// Reads `true`, `false` or `null`, whichever begins with the next byte, and returns its own
+    /// text.
     mutating func readLiteral() throws(RecordDecodingError) -> ByteText {
         let word = loadWord(cursor)
         let size: Int
@@ -244,7 +248,8 @@ struct JSONScanner {
         return OpenObject(base: openKeys.count)
     }
 
-    /// Reads the next key, which must not be a repeated one, or the closing brace, and then returns nil.
+    /// Reads the next key, which must not be a repeated one, or the closing brace, and then
+    /// returns nil.
     mutating func nextKey(of object: inout OpenObject) throws(RecordDecodingError) -> ByteText? {
         skipSpace()
         let count = openKeys.count - object.base

@@ -1,7 +1,8 @@
-/// This is the keys of one kind of object, and the order in which they came in the last such object.
+/// This is the keys of one kind of object, and the order in which they came in the last such
+/// object.
 ///
-/// A producer writes the same keys in the same order, so the next key is guessed and compared as bytes,
-/// quotes and colon included. A wrong guess costs a lookup, never a wrong answer.
+/// A producer writes the same keys in the same order, so the next key is guessed and compared as
+/// bytes, quotes and colon included. A wrong guess costs a lookup, never a wrong answer.
 struct KeyTable {
     private struct Key {
         /// Where the guess begins in `words`, and its size; 0 where the key cannot be guessed.
@@ -29,8 +30,8 @@ struct KeyTable {
 
     var count: Int { keys.count }
 
-    /// This is the key that followed `previous` last time (-1: the object's start), if its bytes are at
-    /// `cursor`; and how many bytes it takes with the colon.
+    /// This is the key that followed `previous` last time (-1: the object's start), if its bytes
+    /// are at `cursor`; and how many bytes it takes with the colon.
     @inline(__always)
     func guess(after previous: Int, at cursor: UnsafePointer<UInt8>) -> (number: Int, size: Int)? {
         let number = previous < 0 ? Int(first) : Int(keys[previous].successor)
@@ -52,7 +53,7 @@ struct KeyTable {
 
     /// This is the number of the key `name`, added where it is new.
     ///
-    /// - Parameter isPlain: True when the name stands in the body without escapes.
+    /// A name is plain when it stands in the body without escapes.
     mutating func insert(_ name: ByteText, isPlain: Bool) -> Int {
         let (number, isNew) = index.insert(name)
         guard isNew else { return number }

@@ -1,6 +1,7 @@
 import MonitoringDomain
 
-/// This is one feature's column under construction; its kind is open until a value or a hint tells it.
+/// This is one feature's column under construction; its kind is open until a value or a hint tells
+/// it.
 private struct FeatureBuilder {
     let name: String
     var kind: FeatureKind?
@@ -52,7 +53,7 @@ struct PredictionBuilder {
 
     /// Appends `row`, unless features break the contract: then the body is refused in the end.
     ///
-    /// - Parameter defaultVersion: The text `default`, as bytes that outlive the call.
+    /// The default version is the text `default`, as bytes that outlive the call.
     mutating func append(
         _ row: RecordRow, arrival: EventTime, defaultVersion: ByteText,
         _ input: inout RecordCursor, kindOf: (ModelID, String) -> FeatureKind?

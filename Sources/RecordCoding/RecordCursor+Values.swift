@@ -120,7 +120,7 @@ extension RecordCursor {
         }
     }
 
-    /// - Parameter times: The reader that remembers the last day.
+    /// Reads a time in either form; `times` remembers the last day.
     mutating func readTime(_ times: inout TimeReader) throws(RecordDecodingError) -> Int64? {
         if scanner.cursor.pointee == UInt8(ascii: "\"") {
             let text = try scanner.readText()

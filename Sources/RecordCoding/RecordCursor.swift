@@ -1,7 +1,7 @@
 /// This is a walk over a body's records, with what is wrong with them.
 ///
-/// The body is one array of objects, or objects one after another with white space between: so NDJSON, a
-/// single object on one line, and one over several lines are all the same.
+/// The body is one array of objects, or objects one after another with white space between: so
+/// NDJSON, a single object on one line, and one over several lines are all the same.
 struct RecordCursor {
     var scanner: JSONScanner
     private(set) var issues: [ItemError] = []

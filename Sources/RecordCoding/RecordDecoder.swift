@@ -2,18 +2,20 @@ public import MonitoringDomain
 
 /// This decodes bodies of records to columns, one batch per model, without a tree in between.
 ///
-/// It is strict: a body is accepted as RFC 8259 and the record contract say, or refused as a whole, and no
-/// bytes can trap it. What it returns depends on the body and the arguments only; what it keeps from
-/// earlier bodies (the expected order of keys) makes later ones faster, and is bounded.
+/// It is strict: a body is accepted as RFC 8259 and the record contract say, or refused as a
+/// whole, and no bytes can trap it. What it returns depends on the body and the arguments only;
+/// what it keeps from earlier bodies (the expected order of keys) makes later ones faster, and is
+/// bounded.
 ///
-/// Keys are guessed from the record before and compared as bytes, strings are scanned eight bytes at a
-/// time, and numbers are rounded exactly without the standard library where possible.
+/// Keys are guessed from the record before and compared as bytes, strings are scanned eight bytes
+/// at a time, and numbers are rounded exactly without the standard library where possible.
 public struct RecordDecoder {
     private let limits: DecodingLimits
     /// Tables in memory hash with a secret, so that nobody can choose keys that collide.
     private let seed = UInt64.random(in: .min ... .max)
     private var reader: RecordReader
 
+    /// Makes a decoder that has not learned any order of keys yet.
     public init(limits: DecodingLimits = DecodingLimits()) {
         self.limits = limits
         reader = RecordReader(seed: seed)
@@ -22,10 +24,12 @@ public struct RecordDecoder {
     /// This is the body's predictions as one batch per model, in order of first appearance.
     ///
     /// - Parameters:
+    ///   - body: JSON in UTF-8, not compressed.
     ///   - kind: `.predictions` or `.reference`.
     ///   - defaultModel: The model of records that name none.
     ///   - arrival: The time of records that have none.
     ///   - kindOf: What is known of a feature; asked once per model, feature and body.
+    /// - Returns: Batches with columns of equal lengths; none for an empty array.
     /// - Throws: The first syntax error, or else up to 100 records that break the contract.
     /// - Precondition: `kind` is not `.groundTruth`.
     /// - Complexity: O(size of the body).
@@ -62,8 +66,10 @@ public struct RecordDecoder {
     /// This is the body's ground truth as one batch per model, in order of first appearance.
     ///
     /// - Parameters:
+    ///   - body: JSON in UTF-8, not compressed.
     ///   - defaultModel: The model of records that name none.
     ///   - arrival: The time of records that have none.
+    /// - Returns: Batches with columns of equal lengths; none for an empty array.
     /// - Throws: The first syntax error, or else up to 100 records that break the contract.
     /// - Complexity: O(size of the body).
     public mutating func decodeGroundTruth(

@@ -8,6 +8,7 @@ public enum RecordKind: Sendable {
 
 /// This is how much a body may hold before it is refused.
 public struct DecodingLimits: Sendable {
+    /// Records in one body.
     public var rowCountMax: Int
     /// Open arrays and objects at any place.
     public var depthMax: Int
@@ -17,8 +18,10 @@ public struct DecodingLimits: Sendable {
     public var textSizeBytesMax: Int
     /// Distinct features of one model in one body; an object may have twice as many members.
     public var featureCountMax: Int
+    /// Of the text of one number.
     public var numberSizeBytesMax: Int
 
+    /// Makes the limits of HTTP bodies, unless told otherwise.
     public init(
         rowCountMax: Int = 10_000, depthMax: Int = 64, idSizeBytesMax: Int = 256,
         textSizeBytesMax: Int = 1_024, featureCountMax: Int = 2_000, numberSizeBytesMax: Int = 1_024
@@ -43,6 +46,7 @@ public struct ItemError: Error, Equatable, Sendable {
     /// A sentence for people, with at most 60 bytes of the input.
     public var detail: String
 
+    /// Makes the error of one record.
     public init(line: Int, pointer: String, code: String, detail: String) {
         self.line = line
         self.pointer = pointer
@@ -65,6 +69,7 @@ public enum RecordDecodingError: Error, Equatable, CustomStringConvertible {
     case items([ItemError])
     case batchTooLarge(limit: Int)
 
+    /// This is the error as a text for people.
     public var description: String {
         switch self {
         case .malformed(let line, let offset, let reason):

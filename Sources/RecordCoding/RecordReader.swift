@@ -1,7 +1,7 @@
 /// This reads records into rows, guessing every next key from the record before.
 ///
-/// Syntax errors end the body; a value that is JSON but not what the contract says is an issue of the
-/// record, and reading goes on behind it.
+/// Syntax errors end the body; a value that is JSON but not what the contract says is an issue of
+/// the record, and reading goes on behind it.
 struct RecordReader {
     private var keys: KeyTable
     private var predictionKeys: KeyTable
@@ -19,7 +19,8 @@ struct RecordReader {
         featureNames = KeyTable(seed: seed)
     }
 
-    /// Forgets the learned feature names when there are over `countMax`, so that memory stays bounded.
+    /// Forgets the learned feature names when there are over `countMax`, so that memory stays
+    /// bounded.
     mutating func forgetFeatures(over countMax: Int) {
         guard featureNames.count > countMax else { return }
         featureNames = KeyTable(seed: seed)

@@ -1,4 +1,5 @@
-/// This is a field that a record may have at top level; the raw value is its bit in `RecordRow.fields`.
+/// This is a field that a record may have at top level; the raw value is its bit in
+/// `RecordRow.fields`.
 enum RecordField: Int, CaseIterable {
     case id, ts, model, version, features, prediction, segments, latency, error
     case label, value, revision
@@ -36,7 +37,8 @@ enum FeatureValue {
 
 /// This is one decoded record, before it is known to which model's columns it goes.
 ///
-/// The model may be the record's last key, so nothing is appended to columns while a record is read.
+/// The model may be the record's last key, so nothing is appended to columns while a record is
+/// read.
 struct RecordRow {
     /// The fields that the record has, null or not.
     var fields: UInt32 = 0

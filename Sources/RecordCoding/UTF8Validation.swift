@@ -1,8 +1,7 @@
 /// This is the offset of the first byte that is not UTF-8 (RFC 3629), nil where all are.
 ///
-/// Overlong forms, surrogates and code points over U+10FFFF are not UTF-8.
-///
-/// - Parameter start: `count` bytes with at least eight readable ones after them.
+/// Overlong forms, surrogates and code points over U+10FFFF are not UTF-8. At least eight more
+/// bytes must be readable after the last.
 func offsetOfInvalidUTF8(_ start: UnsafePointer<UInt8>, count: Int) -> Int? {
     var offset = 0
     while offset < count {

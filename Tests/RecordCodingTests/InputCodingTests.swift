@@ -1,0 +1,105 @@
+import ByteCoding
+import MonitoringDomain
+import RecordCoding
+import Testing
+
+@Suite struct InputCodingTests {
+    private func samples() throws -> [Input] {
+        let predictions = try decode(sampleLines).get()
+        let truth = try decodeTruth(
+            #"[{"id":"a","label":1},{"id":"b","value":-2.5,"revision":7,"ts":0}]"#
+        ).get()
+        let many = try decode(
+            (0..<300).map { #"{"id":"i\#($0)","features":{"c":"t\#($0)","x":\#($0)}}"# }
+                .joined(separator: "\n")
+        ).get()
+        let credit = try #require(ModelID("credit"))
+        let schema = ModelSchema(
+            model: credit, task: .binary,
+            features: [
+                FeatureSchema(name: "age", kind: .numeric),
+                FeatureSchema(name: "régïon", kind: .categorical),
+            ], positiveLabel: "1", paneMilliseconds: WindowSpan.hour)
+        let report = TrainerReport(
+            requestID: "r-1", state: .succeeded, newVersion: "4", detail: nil)
+        return predictions.map { .predictions($0) } + truth.map { .groundTruth($0) }
+            + many.map { .predictions($0) } + [
+                .predictions(PredictionBatch(model: credit)),
+                .groundTruth(GroundTruthBatch(model: credit)),
+                .pinReference(predictions[0], pinnedAt: EventTime(milliseconds: -1)),
+                .rules([]),
+                .rules([
+                    RuleFile(name: "a.yaml", text: "groups: []\n"), RuleFile(name: "", text: ""),
+                ]),
+                .tick(EventTime(milliseconds: .min)), .tick(arrival), .report(report, at: arrival),
+                .report(TrainerReport(requestID: "", state: .filing, detail: "why"), at: arrival),
+                .declareSchema(schema), .declareSchema(ModelSchema(model: credit)),
+            ]
+    }
+
+    @Test func `decoding undoes encoding`() throws {
+        for input in try samples() {
+            let bytes = InputCoding.encode(input)
+            #expect(try InputCoding.decode(bytes) == input)
+            #expect(InputCoding.encode(try InputCoding.decode(bytes)) == bytes)
+        }
+    }
+
+    @Test func `every prefix, flip and extension of a payload is refused`() throws {
+        for input in try samples() {
+            let bytes = InputCoding.encode(input)
+            let step = max(1, bytes.count / 400)
+            for count in stride(from: 0, to: bytes.count, by: step) {
+                #expect(throws: ByteReadingError.self) {
+                    try InputCoding.decode(Array(bytes.prefix(count)))
+                }
+            }
+            for place in stride(from: 0, to: bytes.count, by: step) {
+                for mask in [0x01, 0x80, 0xFF] as [UInt8] {
+                    var flipped = bytes
+                    flipped[place] ^= mask
+                    #expect(throws: ByteReadingError.self) { try InputCoding.decode(flipped) }
+                }
+            }
+            #expect(throws: ByteReadingError.self) { try InputCoding.decode(bytes + [0]) }
+        }
+    }
+
+    @Test func `flips under a right checksum never trap`() throws {
+        for input in try samples() {
+            let content = InputCoding.encode(input).dropLast(4)
+            let step = max(1, content.count / 400)
+            for place in stride(from: 0, to: content.count, by: step) {
+                for mask in [0x01, 0x7F, 0x80, 0xFF] as [UInt8] {
+                    var flipped = Array(content)
+                    flipped[place] ^= mask
+                    var writer = ByteWriter()
+                    writer.append(contentsOf: flipped)
+                    writer.write(crc32c(flipped))
+                    if case .predictions(let batch) = try? InputCoding.decode(writer.bytes) {
+                        #expect(hasEqualLengths(batch))
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `dictionaries of every code size come back`() throws {
+        let model = try #require(ModelID("m"))
+        for count in [0, 1, 254, 255, 256, 65_534, 65_535, 65_536] {
+            var batch = GroundTruthBatch(model: model)
+            for row in 0...count {
+                batch.identities.append(RecordIdentity(high: UInt64(row), low: 1))
+                batch.times.append(Int64(row))
+                batch.values.append(.nan)
+                batch.revisions.append(0)
+            }
+            batch.labels = TextColumn(
+                codes: (0..<count).map { UInt32($0) } + [TextColumn.missing],
+                dictionary: (0..<count).map { "\($0)" })
+            #expect(
+                try InputCoding.decode(InputCoding.encode(.groundTruth(batch)))
+                    == .groundTruth(batch))
+        }
+    }
+}

@@ -1,0 +1,133 @@
+import CLibPQ
+
+/// This is what PostgreSQL, or the way to it, answered. The text never holds the password.
+public struct PostgresError: Error, Equatable, CustomStringConvertible {
+    public let message: String
+    /// Five characters; nil when the connection failed.
+    public let sqlState: String?
+
+    public init(message: String, sqlState: String?) {
+        self.message = message
+        self.sqlState = sqlState
+    }
+
+    public var description: String { sqlState.map { "\(message) (SQLSTATE \($0))" } ?? message }
+}
+
+/// This is a query's rows, as texts; nil is NULL.
+public struct PostgresResult: Sendable, Equatable {
+    public let columns: [String]
+    public let rows: [[String?]]
+}
+
+/// This is one connection with blocking calls: use it from one thread at a time, not from an event loop.
+// Unchecked, because libpq's handle is a pointer; the rule above is what makes it safe.
+public final class PostgresConnection: @unchecked Sendable {
+    private var handle: OpaquePointer?
+
+    /// Opens a connection to a server that takes writes.
+    ///
+    /// - Parameter dsn: A URL or a keyword string, as libpq takes it.
+    public init(dsn: String) throws(PostgresError) {
+        // A frozen server or a black hole delays us by seconds, never for ever.
+        let keywords = [
+            "dbname", "connect_timeout", "tcp_user_timeout", "target_session_attrs",
+            "application_name", "options",
+        ]
+        let values = [
+            dsn, "5", "10000", "read-write", "leeway",
+            "-c statement_timeout=10000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
+        ]
+        handle = Self.withCStrings(keywords) { names in
+            Self.withCStrings(values) { PQconnectdbParams(names, $0, 1) }
+        }
+        guard let handle, PQstatus(handle) == CONNECTION_OK else {
+            let text = handle.flatMap { PQerrorMessage($0) }.map { String(cString: $0) }
+            if let handle { PQfinish(handle) }
+            handle = nil
+            throw PostgresError(
+                message: Self.oneLine(text ?? "no connection"), sqlState: nil)
+        }
+    }
+
+    deinit { close() }
+
+    public func close() {
+        if let handle { PQfinish(handle) }
+        handle = nil
+    }
+
+    /// Runs one statement with parameters as texts.
+    public func query(
+        _ sql: String, _ parameters: [String?] = []
+    ) throws(PostgresError) -> PostgresResult {
+        guard let handle else {
+            throw PostgresError(message: "the connection is closed", sqlState: nil)
+        }
+        let result = Self.withCStrings(parameters) {
+            PQexecParams(handle, sql, Int32(parameters.count), nil, $0, nil, nil, 0)
+        }
+        return try read(result, handle)
+    }
+
+    /// Runs several statements without parameters: the contract's DDL.
+    public func execute(script: String) throws(PostgresError) {
+        guard let handle else {
+            throw PostgresError(message: "the connection is closed", sqlState: nil)
+        }
+        _ = try read(PQexec(handle, script), handle)
+    }
+
+    private func read(
+        _ result: OpaquePointer?, _ handle: OpaquePointer
+    ) throws(PostgresError) -> PostgresResult {
+        defer { PQclear(result) }
+        let status = PQresultStatus(result)
+        guard status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK else {
+            let state = PQresultErrorField(result, Int32(UInt8(ascii: "C")))
+            let text = PQresultErrorField(result, Int32(UInt8(ascii: "M")))
+                ?? PQerrorMessage(handle)
+            throw PostgresError(
+                message: Self.oneLine(text.map { String(cString: $0) } ?? "unknown error"),
+                sqlState: state.map { String(cString: $0) })
+        }
+        let columnCount = PQnfields(result)
+        let columns = (0..<columnCount).map { column in
+            PQfname(result, column).map { String(cString: $0) } ?? ""
+        }
+        let rows = (0..<PQntuples(result)).map { row in
+            (0..<columnCount).map { column -> String? in
+                if PQgetisnull(result, row, column) == 1 { return nil }
+                return PQgetvalue(result, row, column).map { String(cString: $0) }
+            }
+        }
+        return PostgresResult(columns: columns, rows: rows)
+    }
+
+    private static func oneLine(_ text: String) -> String {
+        text.split(separator: "\n").joined(separator: " ")
+    }
+
+    /// Lends an array of C strings, ended by a null pointer.
+    private static func withCStrings<Result>(
+        _ texts: [String?], _ body: (UnsafePointer<UnsafePointer<CChar>?>?) -> Result
+    ) -> Result {
+        var bytes: [CChar] = []
+        var offsets: [Int?] = []
+        for text in texts {
+            guard let text else {
+                offsets.append(nil)
+                continue
+            }
+            offsets.append(bytes.count)
+            bytes.append(contentsOf: text.utf8CString)
+        }
+        return bytes.withUnsafeBufferPointer { buffer in
+            var pointers: [UnsafePointer<CChar>?] = offsets.map { offset in
+                offset.flatMap { place in buffer.baseAddress.map { $0 + place } }
+            }
+            pointers.append(nil)
+            return pointers.withUnsafeBufferPointer { body($0.baseAddress) }
+        }
+    }
+}

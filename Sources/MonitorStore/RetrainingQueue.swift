@@ -1,0 +1,185 @@
+/// This is the PostgreSQL contract between Leeway and orchestrators, from both sides, on one connection.
+public struct RetrainingQueue {
+    private let connection: PostgresConnection
+
+    public init(_ connection: PostgresConnection) { self.connection = connection }
+
+    // MARK: - Leeway's side
+
+    /// What filing did.
+    public enum FilingOutcome: String, Sendable { case created, duplicate, coalesced }
+
+    /// What PostgreSQL knows of a filed request.
+    public struct RequestStatus: Sendable, Equatable {
+        public let idempotencyKey: String
+        public let requestID: String
+        public let state: String
+        public let newVersion: String?
+        public let lastError: String?
+    }
+
+    /// Creates the contract where it is not there yet. Two at once wait for each other.
+    public func migrate() throws(PostgresError) {
+        guard try needsMigration() else { return }
+        try connection.execute(script: "BEGIN")
+        do {
+            try connection.execute(
+                script: "SELECT pg_advisory_xact_lock(hashtextextended('leeway.migrate', 0))")
+            if try needsMigration() { try connection.execute(script: Self.schemaSQL) }
+            try connection.execute(script: "COMMIT")
+        } catch {
+            try? connection.execute(script: "ROLLBACK")
+            throw error
+        }
+    }
+
+    private func needsMigration() throws(PostgresError) -> Bool {
+        let result = try connection.query(
+            "SELECT to_regclass('leeway.retraining_requests') IS NULL")
+        return result.rows.first?.first == "t"
+    }
+
+    /// Files a request once per key; an open one of the same model and queue takes the trigger.
+    ///
+    /// - Parameter payload: A JSON object.
+    public func file(
+        queue: String, model: String, modelVersion: String, idempotencyKey: String, reason: String,
+        payload: String, priority: Int, needsApproval: Bool
+    ) throws(PostgresError) -> (id: String, outcome: FilingOutcome) {
+        let result = try connection.query(
+            """
+            SELECT request_id, outcome FROM leeway.file_retraining_request(
+                $1, $2, $3, $4, $5, $6::jsonb, $7::smallint, NULL, NULL, $8::boolean)
+            """,
+            [
+                queue, model, modelVersion, idempotencyKey, reason, payload, "\(priority)",
+                needsApproval ? "true" : "false",
+            ])
+        guard let row = result.rows.first, let id = row[0], let name = row[1],
+            let outcome = FilingOutcome(rawValue: name)
+        else { throw PostgresError(message: "filing answered nothing", sqlState: nil) }
+        return (id, outcome)
+    }
+
+    /// This is the state of requests by the keys under which they were filed.
+    public func states(ofKeys keys: [String]) throws(PostgresError) -> [RequestStatus] {
+        let list = "{" + keys.map { "\"\(Self.escaped($0))\"" }.joined(separator: ",") + "}"
+        let result = try connection.query(
+            """
+            SELECT t.idempotency_key, r.id, r.state, r.result->>'new_version', r.last_error
+              FROM leeway.retraining_triggers t
+              JOIN leeway.retraining_requests r ON r.id = t.request_id
+             WHERE t.idempotency_key = ANY ($1::text[])
+            """, [list])
+        return result.rows.compactMap { row in
+            guard let key = row[0], let id = row[1], let state = row[2] else { return nil }
+            return RequestStatus(
+                idempotencyKey: key, requestID: id, state: state, newVersion: row[3],
+                lastError: row[4])
+        }
+    }
+
+    private static func escaped(_ text: String) -> String {
+        var result = ""
+        for character in text {
+            if character == "\"" || character == "\\" { result.append("\\") }
+            result.append(character)
+        }
+        return result
+    }
+
+    /// Writes the verdict to a request that has succeeded.
+    public func setVerification(idempotencyKey: String, json: String) throws(PostgresError) {
+        _ = try connection.query(
+            """
+            SELECT leeway.verify_retraining_request(t.request_id, $2::jsonb)
+              FROM leeway.retraining_triggers t WHERE t.idempotency_key = $1
+            """, [idempotencyKey, json])
+    }
+
+    /// Puts requests with expired leases back; returns how many rows were touched.
+    public func sweep() throws(PostgresError) -> Int {
+        let result = try connection.query("SELECT leeway.sweep_retraining_requests()")
+        return result.rows.first?.first.flatMap { $0 }.flatMap { Int($0) } ?? 0
+    }
+
+    public func cancel(id: String) throws(PostgresError) -> String {
+        try answer("SELECT leeway.cancel_retraining_request($1::uuid)", [id])
+    }
+
+    public func approve(id: String, isApproved: Bool) throws(PostgresError) -> String {
+        try answer(
+            "SELECT leeway.approve_retraining_request($1::uuid, $2::boolean)",
+            [id, isApproved ? "true" : "false"])
+    }
+
+    private func answer(_ sql: String, _ parameters: [String?]) throws(PostgresError) -> String {
+        guard let text = try connection.query(sql, parameters).rows.first?.first.flatMap({ $0 }) else {
+            throw PostgresError(message: "no answer", sqlState: nil)
+        }
+        return text
+    }
+
+    // MARK: - The orchestrator's side
+
+    /// A request that this worker holds under a lease.
+    public struct ClaimedRequest: Sendable, Equatable {
+        public let id: String
+        public let leaseToken: String
+        public let model: String
+        public let modelVersion: String?
+        public let reason: String
+        /// A JSON object.
+        public let payload: String
+        public let attempt: Int
+    }
+
+    /// Lets a login's role work a queue.
+    public func allow(role: String, queue: String) throws(PostgresError) {
+        _ = try connection.query("SELECT leeway.allow_orchestrator($1::name, $2)", [role, queue])
+    }
+
+    /// Takes the next claimable request; nil when there is none.
+    public func claim(
+        worker: String, queue: String = "default", leaseSeconds: Int = 300
+    ) throws(PostgresError) -> ClaimedRequest? {
+        let result = try connection.query(
+            """
+            SELECT id, lease_token, model, model_version, reason, payload, attempt
+              FROM leeway.claim_retraining_requests($1, 1, make_interval(secs => $2::integer), $3)
+            """, [worker, "\(leaseSeconds)", queue])
+        guard let row = result.rows.first, let id = row[0], let token = row[1], let model = row[2],
+            let reason = row[4], let payload = row[5]
+        else { return nil }
+        return ClaimedRequest(
+            id: id, leaseToken: token, model: model, modelVersion: row[3], reason: reason,
+            payload: payload, attempt: row[6].flatMap { Int($0) } ?? 1)
+    }
+
+    /// Renews the lease: "ok", "cancel" or "lost". A run's id says that the run has started.
+    public func heartbeat(
+        id: String, token: String, runID: String? = nil, leaseSeconds: Int = 300
+    ) throws(PostgresError) -> String {
+        try answer(
+            """
+            SELECT leeway.heartbeat_retraining_request(
+                $1::uuid, $2::bigint, make_interval(secs => $3::integer), $4)
+            """, [id, token, "\(leaseSeconds)", runID])
+    }
+
+    /// Ends a request well: "ok" or "lost". The result names the new version as `new_version`.
+    public func complete(id: String, token: String, result: String) throws(PostgresError) -> String {
+        try answer(
+            "SELECT leeway.complete_retraining_request($1::uuid, $2::bigint, $3::jsonb)",
+            [id, token, result])
+    }
+
+    /// Ends a request badly, or gives it back: the new state or "lost".
+    public func fail(
+        id: String, token: String, error: String, isRetryable: Bool
+    ) throws(PostgresError) -> String {
+        try answer(
+            "SELECT leeway.fail_retraining_request($1::uuid, $2::bigint, $3, $4::boolean)",
+            [id, token, error, isRetryable ? "true" : "false"])
+    }
+}

@@ -1,0 +1,267 @@
+import ByteCoding
+import Foundation
+import GRDB
+
+/// This is the log, the snapshots and the outbox in one SQLite file.
+///
+/// It guarantees that `append` returns after the entries are on stable storage: write-ahead log,
+/// `synchronous=FULL`, both read back. Exactly one connection writes and checkpoints, because SQLite
+/// before 3.51.3 can corrupt a file when two do. Its limit: one process per directory.
+///
+///     entry     position INTEGER PRIMARY KEY, payload BLOB          the log
+///     snapshot  position INTEGER PRIMARY KEY, crc INTEGER, bytes    the newest two
+///     effect    key TEXT PRIMARY KEY, kind, payload, position, delivered
+public final class SQLiteStore: Sendable {
+    /// The format in `user_version`.
+    static let formatVersion = 1
+    /// 16 KiB: half again as fast as 4 KiB for payloads of 100 KiB.
+    static let pageSizeBytes = 16_384
+    /// Pages in the write-ahead log after which it is folded back: 64 MiB.
+    static let checkpointPageCount = 4_000
+
+    private let lock: DirectoryLock?
+    private let writer: DatabaseQueue
+    /// The settings that durability rests on, read back.
+    public let settings: [(name: String, value: String)]
+
+    public init(directory: String, readOnly: Bool = false) throws(StoreError) {
+        let manager = FileManager.default
+        if !readOnly {
+            do {
+                try manager.createDirectory(
+                    atPath: directory, withIntermediateDirectories: true,
+                    attributes: [.posixPermissions: 0o700])
+            } catch {
+                throw .cannotOpen(error.localizedDescription)
+            }
+        }
+        lock = readOnly ? nil : try DirectoryLock(directory: directory)
+        var configuration = Configuration()
+        configuration.readonly = readOnly
+        configuration.busyMode = .timeout(10)
+        configuration.prepareDatabase { database in
+            guard !readOnly else { return }
+            try database.execute(
+                sql: """
+                    PRAGMA page_size = \(Self.pageSizeBytes);
+                    PRAGMA journal_mode = WAL;
+                    PRAGMA synchronous = FULL;
+                    PRAGMA mmap_size = 0;
+                    PRAGMA wal_autocheckpoint = 0;
+                    """)
+        }
+        do {
+            writer = try DatabaseQueue(
+                path: "\(directory)/leeway.sqlite", configuration: configuration)
+            settings = try writer.read { database in try Self.readSettings(database) }
+        } catch {
+            throw .cannotOpen("\(error)")
+        }
+        let expected = readOnly ? [] : [("journal_mode", "wal"), ("synchronous", "2")]
+        for (name, value) in expected {
+            let found = settings.first { $0.name == name }?.value ?? "absent"
+            guard found == value else {
+                throw .setting(name: name, found: found, expected: value)
+            }
+        }
+        try migrate(readOnly: readOnly)
+    }
+
+    private static func readSettings(_ database: Database) throws -> [(name: String, value: String)] {
+        var settings: [(name: String, value: String)] = []
+        for name in ["journal_mode", "synchronous", "page_size", "mmap_size", "wal_autocheckpoint"] {
+            let value = try Row.fetchOne(database, sql: "PRAGMA \(name)")?[0] as String? ?? "absent"
+            settings.append((name, value))
+        }
+        let version = try String.fetchOne(database, sql: "SELECT sqlite_version()")
+        settings.append(("sqlite_version", version ?? "unknown"))
+        return settings
+    }
+
+    private func migrate(readOnly: Bool) throws(StoreError) {
+        let found = try attempt {
+            try writer.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
+        }
+        guard found <= Self.formatVersion else {
+            throw .newerVersion(found: found, known: Self.formatVersion)
+        }
+        guard found < Self.formatVersion else { return }
+        if readOnly { throw .corrupt("there is no log in this directory") }
+        try attempt {
+            try writer.write { database in
+                try database.execute(
+                    sql: """
+                        CREATE TABLE entry (
+                            position INTEGER PRIMARY KEY,
+                            payload BLOB NOT NULL
+                        ) STRICT;
+                        CREATE TABLE snapshot (
+                            position INTEGER PRIMARY KEY,
+                            crc INTEGER NOT NULL,
+                            bytes BLOB NOT NULL
+                        ) STRICT;
+                        CREATE TABLE effect (
+                            key TEXT PRIMARY KEY,
+                            kind TEXT NOT NULL,
+                            payload TEXT NOT NULL,
+                            position INTEGER NOT NULL,
+                            is_delivered INTEGER NOT NULL DEFAULT 0
+                        ) STRICT;
+                        CREATE INDEX effect_pending ON effect (kind, position) WHERE is_delivered = 0;
+                        PRAGMA user_version = 1;
+                        """)
+            }
+        }
+    }
+
+    private func attempt<Result>(_ body: () throws -> Result) throws(StoreError) -> Result {
+        do {
+            return try body()
+        } catch let error as StoreError {
+            throw error
+        } catch {
+            throw .io("\(error)")
+        }
+    }
+
+    public func close() { try? writer.close() }
+
+    // MARK: - Log
+
+    /// Appends payloads in order, in one transaction. They are durable when it returns.
+    ///
+    /// - Precondition: at least one payload.
+    public func append(_ payloads: [[UInt8]]) throws(StoreError) -> ClosedRange<Int64> {
+        precondition(!payloads.isEmpty, "nothing to append")
+        return try attempt {
+            let range = try writer.write { database in
+                let last =
+                    try Int64.fetchOne(database, sql: "SELECT max(position) FROM entry") ?? 0
+                let statement = try database.cachedStatement(
+                    sql: "INSERT INTO entry (position, payload) VALUES (?, ?)")
+                var position = last
+                for payload in payloads {
+                    position += 1
+                    try statement.execute(arguments: [position, Data(payload)])
+                }
+                return (last + 1)...position
+            }
+            try checkpointIfLong()
+            return range
+        }
+    }
+
+    private func checkpointIfLong() throws {
+        try writer.writeWithoutTransaction { database in
+            let size =
+                (try? FileManager.default.attributesOfItem(atPath: writer.path + "-wal")[.size]
+                    as? Int) ?? 0
+            if size > Self.checkpointPageCount * Self.pageSizeBytes {
+                _ = try database.checkpoint(.truncate)
+            }
+        }
+    }
+
+    /// This is the newest position; 0 for an empty log.
+    public var lastPosition: Int64 {
+        get throws(StoreError) {
+            try attempt {
+                try writer.read {
+                    try Int64.fetchOne($0, sql: "SELECT max(position) FROM entry") ?? 0
+                }
+            }
+        }
+    }
+
+    /// Visits entries in order, from after `position` to `last` or the end.
+    public func forEachEntry(
+        after position: Int64, through last: Int64?, _ body: (LogEntry) throws -> Void
+    ) throws {
+        try writer.read { database in
+            let rows = try Row.fetchCursor(
+                database,
+                sql: """
+                    SELECT position, payload FROM entry WHERE position > ? AND position <= ?
+                    ORDER BY position
+                    """, arguments: [position, last ?? Int64.max])
+            while let row = try rows.next() {
+                let payload: Data = row[1]
+                try body(LogEntry(position: row[0], payload: [UInt8](payload)))
+            }
+        }
+    }
+
+    // MARK: - Snapshots and effects
+
+    /// Stores effects, and a snapshot when there is one, in one transaction. A known effect stays as it is.
+    public func commit(
+        snapshot: [UInt8]?, effects: [StoredEffect], position: Int64
+    ) throws(StoreError) {
+        try attempt {
+            try writer.write { database in
+                let statement = try database.cachedStatement(
+                    sql: """
+                        INSERT INTO effect (key, kind, payload, position) VALUES (?, ?, ?, ?)
+                        ON CONFLICT (key) DO NOTHING
+                        """)
+                for effect in effects {
+                    try statement.execute(
+                        arguments: [effect.key, effect.kind, effect.payload, effect.position])
+                }
+                guard let snapshot else { return }
+                try database.execute(
+                    sql: "INSERT OR REPLACE INTO snapshot (position, crc, bytes) VALUES (?, ?, ?)",
+                    arguments: [position, Int64(crc32c(snapshot)), Data(snapshot)])
+                // Two are kept, so that a corrupt one costs time and not the state.
+                try database.execute(
+                    sql: """
+                        DELETE FROM snapshot WHERE position NOT IN
+                            (SELECT position FROM snapshot ORDER BY position DESC LIMIT 2)
+                        """)
+            }
+        }
+    }
+
+    /// This is the newest snapshot whose checksum holds; nil when there is none.
+    public func newestSnapshot() throws(StoreError) -> (position: Int64, bytes: [UInt8])? {
+        try attempt {
+            try writer.read { database in
+                let rows = try Row.fetchAll(
+                    database,
+                    sql: "SELECT position, crc, bytes FROM snapshot ORDER BY position DESC")
+                for row in rows {
+                    let data: Data = row[2]
+                    let bytes = [UInt8](data)
+                    if Int64(crc32c(bytes)) == row[1] as Int64 { return (row[0], bytes) }
+                }
+                return nil
+            }
+        }
+    }
+
+    /// These are the oldest effects of a kind that nobody has confirmed.
+    public func pendingDeliveries(kind: String, limit: Int) throws(StoreError) -> [StoredEffect] {
+        try attempt {
+            try writer.read { database in
+                try Row.fetchAll(
+                    database,
+                    sql: """
+                        SELECT key, kind, payload, position FROM effect
+                        WHERE kind = ? AND is_delivered = 0 ORDER BY position, key LIMIT ?
+                        """, arguments: [kind, limit]
+                ).map {
+                    StoredEffect(key: $0[0], kind: $0[1], payload: $0[2], position: $0[3])
+                }
+            }
+        }
+    }
+
+    public func confirmDelivery(key: String) throws(StoreError) {
+        try attempt {
+            try writer.write {
+                try $0.execute(
+                    sql: "UPDATE effect SET is_delivered = 1 WHERE key = ?", arguments: [key])
+            }
+        }
+    }
+}

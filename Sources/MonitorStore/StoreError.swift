@@ -1,0 +1,46 @@
+/// This is what the disk, or another process, may do to us.
+public enum StoreError: Error, Equatable, CustomStringConvertible {
+    case locked(directory: String)
+    case cannotOpen(String)
+    /// A setting that durability rests on is not what it must be.
+    case setting(name: String, found: String, expected: String)
+    case newerVersion(found: Int, known: Int)
+    case corrupt(String)
+    case io(String)
+
+    public var description: String {
+        switch self {
+        case .locked(let directory):
+            "\(directory) is in use by another leeway process; stop it, or name another directory"
+        case .cannotOpen(let reason): "the data directory cannot be opened: \(reason)"
+        case .setting(let name, let found, let expected):
+            "SQLite's \(name) is \(found), and must be \(expected): acknowledged records would not be safe"
+        case .newerVersion(let found, let known):
+            "the data was written by a newer leeway (format \(found), known up to \(known)); it is untouched"
+        case .corrupt(let what): "the data is corrupt: \(what)"
+        case .io(let reason): "the disk failed: \(reason)"
+        }
+    }
+}
+
+/// This is an effect as it is stored until it is delivered.
+public struct StoredEffect: Sendable, Equatable {
+    public let key: String
+    public let kind: String
+    /// JSON.
+    public let payload: String
+    public let position: Int64
+
+    public init(key: String, kind: String, payload: String, position: Int64) {
+        self.key = key
+        self.kind = kind
+        self.payload = payload
+        self.position = position
+    }
+}
+
+/// This is one entry of the log.
+public struct LogEntry: Sendable, Equatable {
+    public let position: Int64
+    public let payload: [UInt8]
+}

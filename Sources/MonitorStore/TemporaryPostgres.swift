@@ -1,0 +1,99 @@
+import Foundation
+
+/// This is why a private server could not be started.
+public struct TemporaryPostgresError: Error, CustomStringConvertible { public let description: String }
+
+/// This is a private PostgreSQL server in a temporary directory, on a Unix socket only: for the demo and
+/// for tests. Nothing in it survives.
+// Unchecked: every stored property is constant after init, and `stop` may be called twice.
+public final class TemporaryPostgres: @unchecked Sendable {
+    /// A keyword string for libpq; the user is a superuser.
+    public let dsn: String
+    /// The socket's directory.
+    public let directory: String
+    private let binaries: String
+
+    public static func isInstalled() -> Bool { binaryDirectory() != nil }
+
+    private static func binaryDirectory() -> String? {
+        let base = "/usr/lib/postgresql"
+        let versions = (try? FileManager.default.contentsOfDirectory(atPath: base)) ?? []
+        let candidates =
+            versions.sorted { (Int($0) ?? 0) > (Int($1) ?? 0) }.map { "\(base)/\($0)/bin" }
+            + ["/usr/local/pgsql/bin", "/usr/bin"]
+        return candidates.first {
+            FileManager.default.isExecutableFile(atPath: "\($0)/initdb")
+                && FileManager.default.isExecutableFile(atPath: "\($0)/pg_ctl")
+        }
+    }
+
+    public init() throws(TemporaryPostgresError) {
+        guard let binaries = Self.binaryDirectory() else {
+            throw TemporaryPostgresError(description: "PostgreSQL is not installed")
+        }
+        self.binaries = binaries
+        let path = "/tmp/leeway-pg-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        directory = path
+        dsn = "host=\(path) user=postgres dbname=postgres"
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: false,
+                attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw TemporaryPostgresError(description: error.localizedDescription)
+        }
+        // Servers refuse to run as root.
+        if getuid() == 0 { try Self.run("/bin/chown", ["postgres", path]) }
+        do {
+            try runAsServer(
+                "initdb", ["-D", "\(path)/data", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync"])
+            try runAsServer(
+                "pg_ctl",
+                [
+                    "-D", "\(path)/data", "-w", "-t", "30", "-l", "\(path)/log", "-o",
+                    "-c listen_addresses= -c unix_socket_directories=\(path) -c fsync=off", "start",
+                ])
+        } catch {
+            try? FileManager.default.removeItem(atPath: path)
+            throw error
+        }
+    }
+
+    private func runAsServer(_ name: String, _ arguments: [String]) throws(TemporaryPostgresError) {
+        let program = "\(binaries)/\(name)"
+        if getuid() == 0 {
+            try Self.run("/usr/sbin/runuser", ["-u", "postgres", "--", program] + arguments)
+        } else {
+            try Self.run(program, arguments)
+        }
+    }
+
+    private static func run(_ program: String, _ arguments: [String]) throws(TemporaryPostgresError) {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: program)
+        process.arguments = arguments
+        process.currentDirectoryURL = URL(fileURLWithPath: "/tmp")
+        // The server keeps what it inherits, so its output must not be a pipe that somebody waits on.
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        process.standardInput = FileHandle.nullDevice
+        do {
+            try process.run()
+        } catch {
+            throw TemporaryPostgresError(description: "\(program): \(error.localizedDescription)")
+        }
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            throw TemporaryPostgresError(
+                description: "\(program) ended with \(process.terminationStatus)")
+        }
+    }
+
+    /// Stops the server and removes its directory.
+    public func stop() {
+        try? runAsServer("pg_ctl", ["-D", "\(directory)/data", "-m", "immediate", "-w", "stop"])
+        try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    deinit { stop() }
+}

@@ -53,11 +53,12 @@ let package = Package(
         module("MonitorStore", ["MonitoringDomain", "ByteCoding", "CLibPQ"],
                products: [.product(name: "GRDB", package: "GRDB.swift")]),
         // Layer 4
-        module("MonitorService", ["MonitoringDomain", "RecordCoding", "RuleLanguage",
+        module("MonitorService", ["MonitoringDomain", "ByteCoding", "RecordCoding", "RuleLanguage",
                                   "WindowAggregation", "RuleEvaluation", "MonitorCore", "MonitorStore"],
                products: [.product(name: "Logging", package: "swift-log")]),
         // Layer 5
-        module("HTTPAPI", ["MonitoringDomain", "RecordCoding", "RuleLanguage", "MonitorService"],
+        module("HTTPAPI", ["MonitoringDomain", "ByteCoding", "RecordCoding", "RuleLanguage",
+                           "RuleEvaluation", "WindowAggregation", "MonitorCore", "MonitorService"],
                products: [.product(name: "Hummingbird", package: "hummingbird"),
                           .product(name: "Logging", package: "swift-log")],
                resources: [.copy("Resources")]),

@@ -1,6 +1,6 @@
 public import ByteCoding
 public import MonitoringDomain
-public import WindowAggregation
+import WindowAggregation
 
 /// This is the first of the two machines: it joins, folds rows into panes, and counts each id once.
 public struct Collector: Sendable {

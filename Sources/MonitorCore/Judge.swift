@@ -1,8 +1,8 @@
-public import ByteCoding
+import ByteCoding
 public import MonitoringDomain
 import RecordCoding
 public import RuleEvaluation
-public import RuleLanguage
+import RuleLanguage
 import WindowAggregation
 
 /// This is the second machine: it measures, evaluates rules, and verifies retrainings.

@@ -1,9 +1,9 @@
 public import ByteCoding
 public import MonitoringDomain
 import RecordCoding
-public import RuleEvaluation
+import RuleEvaluation
 import RuleLanguage
-public import WindowAggregation
+import WindowAggregation
 
 /// This is the whole deterministic state machine: inputs in log order in, effects out.
 ///

@@ -1,6 +1,6 @@
-public import ByteCoding
+import ByteCoding
 public import MonitoringDomain
-public import RecordCoding
+import RecordCoding
 
 /// This is the form of an input in the log: one byte for the compression, then the coded input.
 ///

@@ -1,3 +1,4 @@
+import ByteCoding
 import Foundation
 public import Logging
 public import MonitorCore

@@ -1,3 +1,4 @@
+import ByteCoding
 @preconcurrency import Dispatch
 import Foundation
 import MonitorStore

@@ -1,7 +1,8 @@
 import Foundation
 import Logging
+import MonitorCore
 import MonitorStore
-import MonitoringDomain
+public import MonitoringDomain
 import RuleEvaluation
 import Synchronization
 

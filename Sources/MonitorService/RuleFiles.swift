@@ -1,6 +1,6 @@
 import Foundation
 public import MonitoringDomain
-public import RuleLanguage
+import RuleLanguage
 
 /// This is why the rules folder could not be read.
 public struct RuleFilesError: Error, CustomStringConvertible, Equatable {

@@ -2,10 +2,10 @@ public import ByteCoding
 import Foundation
 public import Logging
 import MonitorCore
-public import MonitorStore
+import MonitorStore
 import MonitoringDomain
-import RecordCoding
-public import RuleLanguage
+public import RecordCoding
+import RuleLanguage
 import Synchronization
 
 /// This is why rule files were refused, as the reader of an answer or of a terminal sees it.
@@ -31,12 +31,13 @@ public final class Service: Sendable {
     public init(configuration: ServiceConfiguration, logger: Logger) throws {
         self.configuration = configuration
         self.logger = logger
-        store = try SQLiteStore(directory: configuration.dataDirectory)
-        runner = try MonitorRunner(store: store, clock: configuration.clock, logger: logger)
+        let store = try SQLiteStore(directory: configuration.dataDirectory)
+        let runner = try MonitorRunner(store: store, clock: configuration.clock, logger: logger)
         relay = configuration.postgresDSN.map {
             RequestRelay(dsn: $0, store: store, runner: runner, logger: logger)
         }
-        rules.withLock { $0 = .empty }
+        self.store = store
+        self.runner = runner
     }
 
     /// Runs until the task is cancelled, then stops with a snapshot.

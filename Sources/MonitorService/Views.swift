@@ -1,5 +1,5 @@
 public import ByteCoding
-public import MonitorCore
+import MonitorCore
 public import MonitoringDomain
 import RuleEvaluation
 import WindowAggregation

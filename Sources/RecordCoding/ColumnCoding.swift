@@ -35,7 +35,7 @@ extension ByteWriter {
         write(batch.labels, rowCount)
         writeColumn(batch.values, rowCount)
         precondition(batch.revisions.count == rowCount, "\(batch.revisions.count) revisions")
-        for revision in batch.revisions { write(revision) }
+        writeRow(batch.revisions)
     }
 
     private mutating func writeColumns(
@@ -43,16 +43,19 @@ extension ByteWriter {
     ) {
         precondition(identities.count == rowCount, "\(identities.count) of \(rowCount) rows")
         precondition(times.count == rowCount, "\(times.count) of \(rowCount) rows")
+        var halves: [UInt64] = []
+        halves.reserveCapacity(2 * rowCount)
         for identity in identities {
-            write(identity.high)
-            write(identity.low)
+            halves.append(identity.high)
+            halves.append(identity.low)
         }
-        for time in times { write(time) }
+        writeRow(halves)
+        writeRow(times)
     }
 
     private mutating func writeColumn(_ numbers: [Double], _ rowCount: Int) {
         precondition(numbers.count == rowCount, "\(numbers.count) of \(rowCount) rows")
-        for number in numbers { write(number) }
+        writeRow(numbers.map(\.bitPattern))
     }
 
     private mutating func write(_ column: TextColumn, _ rowCount: Int) {
@@ -60,10 +63,25 @@ extension ByteWriter {
         write(column.dictionary)
         // Truncation turns the missing code into the largest value of the narrower type.
         switch codeSize(column.dictionary.count) {
-        case 1: for code in column.codes { write(UInt8(truncatingIfNeeded: code)) }
-        case 2: for code in column.codes { write(UInt16(truncatingIfNeeded: code)) }
-        default: for code in column.codes { write(code) }
+        case 1: writeRow(column.codes.map { UInt8(truncatingIfNeeded: $0) })
+        case 2: writeRow(column.codes.map { UInt16(truncatingIfNeeded: $0) })
+        default: writeRow(column.codes)
         }
+    }
+
+    /// Appends integers without a count before them, all at once: one call per value costs more than the
+    /// value's decoding did.
+    private mutating func writeRow<Integer: FixedWidthInteger>(_ values: [Integer]) {
+        let size = Integer.bitWidth / 8
+        append(
+            contentsOf: [UInt8](unsafeUninitializedCapacity: values.count * size) { buffer, count in
+                let raw = UnsafeMutableRawBufferPointer(buffer)
+                for (index, value) in values.enumerated() {
+                    raw.storeBytes(
+                        of: value.littleEndian, toByteOffset: index * size, as: Integer.self)
+                }
+                count = values.count * size
+            })
     }
 }
 

@@ -55,13 +55,11 @@ struct DemoCommand: AsyncParsableCommand {
                     await StopSignal().wait()
                     return false
                 }
-                defer { group.cancelAll() }
-                _ = try await group.next()
+                let hasEnded = try await group.next() ?? true
                 group.cancelAll()
+                // After a signal, whatever the play was waiting for fails: that is no news.
                 while let result = await group.nextResult() {
-                    if case .failure(let error) = result, !(error is CancellationError) {
-                        throw error
-                    }
+                    if hasEnded { _ = try result.get() }
                 }
             }
         } catch is CancellationError {
@@ -95,8 +93,11 @@ struct DemoCommand: AsyncParsableCommand {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
 
-        let (postgres, missing) = startPostgres(in: folder)
+        let (postgres, missing) = startPostgres()
         defer { postgres?.stop() }
+        let channel =
+            try postgres.map { try TrainerChannel.connect(asAdministrator: $0.dsn) } ?? .api
+        defer { channel.close() }
         let server = try ServerProcess(
             folder: folder, rules: DemoRules(world: world, pace: pace).text, postgres: postgres?.dsn
         )
@@ -105,11 +106,8 @@ struct DemoCommand: AsyncParsableCommand {
         try await server.waitUntilReady(client)
         introduce(world, pace, server.address, postgres?.dsn, missing, &story)
 
-        let connection = try postgres.map { try PostgresConnection(dsn: $0.dsn) }
-        defer { connection?.close() }
         var loop = DemoLoop(
-            world: world, pace: pace, client: client,
-            channel: connection.map { .postgres($0) } ?? .api,
+            world: world, pace: pace, client: client, channel: channel,
             budget: .seconds(seconds) - began.duration(to: .now), story: story)
         let ledger = try await loop.run()
         story = loop.story
@@ -125,11 +123,11 @@ struct DemoCommand: AsyncParsableCommand {
     }
 
     /// PostgreSQL of the demo's own, or the reason why there is none.
-    private func startPostgres(in folder: URL) -> (server: TemporaryPostgres?, missing: String?) {
+    private func startPostgres() -> (server: TemporaryPostgres?, missing: String?) {
         do {
-            return (try TemporaryPostgres.start(in: folder.appending(path: "postgres").path), nil)
+            return (try TemporaryPostgres(), nil)
         } catch {
-            return (nil, "\(error)")
+            return (nil, error.description)
         }
     }
 

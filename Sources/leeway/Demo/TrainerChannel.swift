@@ -1,3 +1,4 @@
+import ByteCoding
 import Foundation
 import MonitorStore
 import MonitoringDomain
@@ -23,6 +24,26 @@ enum TrainerChannel {
     case postgres(PostgresConnection)
     case api
 
+    /// The login of the trainer: it may work its queue, and nothing else.
+    private static let login = "demo_trainer"
+
+    /// Opens the queue for the trainer, as an administrator would, and connects as the trainer.
+    static func connect(asAdministrator dsn: String) throws -> TrainerChannel {
+        let administrator = try PostgresConnection(dsn: dsn)
+        defer { administrator.close() }
+        let queue = RetrainingQueue(administrator)
+        try queue.migrate()
+        try administrator.execute(script: "CREATE ROLE \(login) LOGIN IN ROLE leeway_orchestrator")
+        try queue.allow(role: login, queue: DemoRules.queue)
+        // Of a keyword that stands twice, libpq takes the last.
+        return .postgres(try PostgresConnection(dsn: dsn + " user=\(login)"))
+    }
+
+    /// Ends the connection.
+    func close() {
+        if case .postgres(let connection) = self { connection.close() }
+    }
+
     /// This is the channel as a part of a sentence.
     var name: String {
         switch self {
@@ -41,21 +62,15 @@ enum TrainerChannel {
             return try TrainerJob(
                 requestID: request.id, trainingWindow: request.payload.trainingWindow, lease: nil)
         case .postgres(let connection):
+            let queue = RetrainingQueue(connection)
             let deadline = ContinuousClock.now + patience
             while ContinuousClock.now < deadline {
-                let rows = try connection.query(
-                    """
-                    SELECT id::text, lease_token::text, payload::text
-                    FROM leeway.claim_retraining_requests($1, 1, interval '5 minutes', $2)
-                    """, ["demo-trainer", DemoRules.queue])
-                if let row = rows.first, row.count == 3, let id = row[0], let token = row[1],
-                    let payload = row[2]
-                {
-                    let read = try JSONDecoder().decode(
-                        RequestPayload.self, from: Data(payload.utf8))
+                if let claimed = try queue.claim(worker: "demo", queue: DemoRules.queue) {
+                    let payload = try JSONDecoder().decode(
+                        RequestPayload.self, from: Data(claimed.payload.utf8))
                     return try TrainerJob(
-                        requestID: request.id, trainingWindow: read.trainingWindow,
-                        lease: TrainerJob.Lease(id: id, token: token))
+                        requestID: request.id, trainingWindow: payload.trainingWindow,
+                        lease: TrainerJob.Lease(id: claimed.id, token: claimed.leaseToken))
                 }
                 try await Task.sleep(for: .milliseconds(50))
             }
@@ -67,13 +82,9 @@ enum TrainerChannel {
     func start(_ job: TrainerJob, client: LeewayClient) async throws {
         switch (self, job.lease) {
         case (.postgres(let connection), let lease?):
-            try demand(
-                "ok",
-                of: connection,
-                """
-                SELECT leeway.heartbeat_retraining_request(
-                    $1::uuid, $2::bigint, p_external_run_id => $3)
-                """, [lease.id, lease.token, "demo-" + lease.token])
+            let answer = try RetrainingQueue(connection).heartbeat(
+                id: lease.id, token: lease.token, runID: "demo-\(lease.token)")
+            try demand("ok", answer, of: job)
         default: try await client.report("running", on: job.requestID)
         }
     }
@@ -82,13 +93,10 @@ enum TrainerChannel {
     func complete(_ job: TrainerJob, newVersion: String, client: LeewayClient) async throws {
         switch (self, job.lease) {
         case (.postgres(let connection), let lease?):
-            try demand(
-                "ok",
-                of: connection,
-                """
-                SELECT leeway.complete_retraining_request(
-                    $1::uuid, $2::bigint, jsonb_build_object('new_version', $3::text))
-                """, [lease.id, lease.token, newVersion])
+            let answer = try RetrainingQueue(connection).complete(
+                id: lease.id, token: lease.token,
+                result: JSONValue.object([("new_version", .string(newVersion))]).text)
+            try demand("ok", answer, of: job)
         default:
             try await client.report("succeeded", newVersion: newVersion, on: job.requestID)
         }
@@ -98,22 +106,17 @@ enum TrainerChannel {
     func fail(_ job: TrainerJob, _ reason: String, client: LeewayClient) async throws {
         switch (self, job.lease) {
         case (.postgres(let connection), let lease?):
-            try demand(
-                "failed",
-                of: connection,
-                "SELECT leeway.fail_retraining_request($1::uuid, $2::bigint, $3, false)",
-                [lease.id, lease.token, reason])
+            let answer = try RetrainingQueue(connection).fail(
+                id: lease.id, token: lease.token, error: reason, isRetryable: false)
+            try demand("failed", answer, of: job)
         default: try await client.report("failed", on: job.requestID)
         }
     }
 
-    private func demand(
-        _ expected: String, of connection: PostgresConnection, _ sql: String, _ values: [String?]
-    ) throws {
-        let answer = try connection.query(sql, values).first?.first ?? nil
+    private func demand(_ expected: String, _ answer: String, of job: TrainerJob) throws {
         guard answer == expected else {
             throw DemoError(
-                "PostgreSQL answered \(answer ?? "nothing"), expected \(expected): \(sql)")
+                "\(job.requestID): PostgreSQL answered \"\(answer)\", expected \"\(expected)\"")
         }
     }
 }

@@ -69,8 +69,9 @@ extension ByteWriter {
         }
     }
 
-    /// Appends integers without a count before them, all at once: one call per value costs more than the
-    /// value's decoding did.
+    /// Appends integers without a count before them.
+    ///
+    /// All at once, because one call per value costs more than the value's decoding did.
     private mutating func writeRow<Integer: FixedWidthInteger>(_ values: [Integer]) {
         let size = Integer.bitWidth / 8
         append(

@@ -68,7 +68,7 @@ let package = Package(
                                "WindowAggregation", "MonitorCore"], swiftSettings: settings),
         .executableTarget(
             name: "leeway",
-            dependencies: ["MonitoringDomain", "RecordCoding", "RuleLanguage", "MonitorCore",
+            dependencies: ["MonitoringDomain", "ByteCoding", "RecordCoding", "RuleLanguage", "MonitorCore",
                            "MonitorStore", "MonitorService", "HTTPAPI", "LeewayBenchmarks",
                            .product(name: "ArgumentParser", package: "swift-argument-parser"),
                            .product(name: "AsyncHTTPClient", package: "async-http-client"),

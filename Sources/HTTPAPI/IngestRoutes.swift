@@ -1,6 +1,8 @@
 import ByteCoding
+import Foundation
 import HTTPTypes
 import Hummingbird
+import MonitorCore
 import MonitorService
 import MonitoringDomain
 import RecordCoding
@@ -27,7 +29,7 @@ struct IngestRoutes {
         let model = try queryModel(request)
         let body = try await RequestBody.records(of: request)
         let kinds = runner.kindLookup()
-        let batches = try decoding {
+        let batches = try decoding { () throws(RecordDecodingError) in
             try decoders.with { decoder throws(RecordDecodingError) in
                 try decoder.decodePredictions(
                     body, kind: .predictions, defaultModel: model, arrival: WallClock.now(),
@@ -40,7 +42,7 @@ struct IngestRoutes {
     private func groundTruth(_ request: Request) async throws -> Response {
         let model = try queryModel(request)
         let body = try await RequestBody.records(of: request)
-        let batches = try decoding {
+        let batches = try decoding { () throws(RecordDecodingError) in
             try decoders.with { decoder throws(RecordDecodingError) in
                 try decoder.decodeGroundTruth(
                     body, defaultModel: model, arrival: WallClock.now())
@@ -53,7 +55,7 @@ struct IngestRoutes {
         let body = try await RequestBody.records(of: request)
         let kinds = runner.kindLookup()
         let now = WallClock.now()
-        let batches = try decoding {
+        let batches = try decoding { () throws(RecordDecodingError) in
             // References are larger than batches: the body's size is their bound.
             var decoder = RecordDecoder(limits: DecodingLimits(rowCountMax: .max))
             return try decoder.decodePredictions(
@@ -105,7 +107,7 @@ struct IngestRoutes {
 
 /// Checks a model's name as it stands in a path or a query.
 func modelID(_ name: String) throws -> ModelID {
-    guard let model = ModelID(name.removingPercentEncoding() ?? name) else {
+    guard let model = ModelID(name.removingPercentEncoding ?? name) else {
         throw Problem(
             .unprocessableContent, "invalid-field", "Invalid model name",
             detail: "\"\(name)\" found; [A-Za-z0-9][A-Za-z0-9._-]{0,127} expected",

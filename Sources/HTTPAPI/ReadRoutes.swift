@@ -1,10 +1,13 @@
 import ByteCoding
+import Foundation
 import HTTPTypes
 import Hummingbird
 import MonitorCore
 import MonitorService
 import MonitoringDomain
+import NIOCore
 import RecordCoding
+import RuleEvaluation
 
 /// This is what programs and people read: models, measurements, alerts, requests, status.
 struct ReadRoutes {
@@ -13,7 +16,7 @@ struct ReadRoutes {
     private var runner: MonitorRunner { service.runner }
 
     func add(to router: Router<BasicRequestContext>) {
-        router.get("/v1/models") { _, _ in .json(try await read { $0.modelsJSON }) }
+        router.get("/v1/models") { _, _ in Response.json(try await read { $0.modelsJSON }) }
         router.get("/v1/models/:model") { _, context in
             try await model(try modelID(context.parameters.require("model")))
         }
@@ -22,7 +25,7 @@ struct ReadRoutes {
         }
         router.get("/v1/models/:model/references") { _, context in
             let model = try modelID(context.parameters.require("model"))
-            return .json(
+            return Response.json(
                 try await known(model) {
                     .object([("references", .array([$0.referenceJSON].filter { $0 != .null }))])
                 })
@@ -36,10 +39,10 @@ struct ReadRoutes {
             if let text, phase == nil {
                 throw Problem.invalidParameter("phase", "\"\(text)\" is not a phase")
             }
-            return .json(try await read { $0.alertsJSON(phase: phase) })
+            return Response.json(try await read { $0.alertsJSON(phase: phase) })
         }
         router.get("/v1/retraining-requests") { _, _ in
-            .json(try await read { $0.requestsJSON })
+            Response.json(try await read { $0.requestsJSON })
         }
         router.get("/v1/retraining-requests/:id") { _, context in
             let id = try requestID(context)
@@ -48,14 +51,14 @@ struct ReadRoutes {
                     monitor.judge.engine.requests.last { $0.id == id }?.json
                 })
             else { throw Problem.notFound("no retraining request \"\(id)\"") }
-            return .json(json)
+            return Response.json(json)
         }
         router.post("/v1/retraining-requests/:id/report") { request, context in
             try await report(request, try requestID(context))
         }
-        router.get("/v1/rules") { _, _ in .json(service.rulesJSON) }
+        router.get("/v1/rules") { _, _ in Response.json(service.rulesJSON) }
         router.post("/v1/rules/reload") { _, _ in try await reload() }
-        router.get("/v1/status") { _, _ in .json(try await service.statusJSON()) }
+        router.get("/v1/status") { _, _ in Response.json(try await service.statusJSON()) }
         router.get("/livez") { _, _ in text("ok\n", status: .ok) }
         router.get("/readyz") { _, _ in
             let reasons = service.unreadiness
@@ -99,7 +102,7 @@ struct ReadRoutes {
 
     private func requestID(_ context: BasicRequestContext) throws -> String {
         let raw = try context.parameters.require("id")
-        return raw.removingPercentEncoding() ?? raw
+        return raw.removingPercentEncoding ?? raw
     }
 
     // MARK: - Writing small things
@@ -156,7 +159,7 @@ struct ReadRoutes {
                 detail: error.description,
                 errors: error.items)
         }
-        return .json(service.rulesJSON)
+        return Response.json(service.rulesJSON)
     }
 
     // MARK: - Measurements

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ByteCoding
 import Foundation
 import MonitorCore
 import MonitorService
@@ -66,19 +67,20 @@ struct MeasureCommand: ParsableCommand {
         }
     }
 
-    private func printRows(_ measurements: [Measurement], separator: String) {
+    private func printRows(_ measurements: [MonitoringDomain.Measurement], separator: String) {
         let header = [
             "from", "to", "statistic", "feature", "value", "lower", "upper", "count", "status",
         ]
         print(header.joined(separator: separator))
         for row in measurements {
             let estimate = row.reading.estimate
-            let cells = [
+            let numbers: [Double?] = [estimate?.value, estimate?.lower, estimate?.upper]
+            var cells = [
                 "\(row.window.start)", "\(row.window.end)", row.statistic.rawValue,
-                row.feature ?? "", estimate.map { "\($0.value)" } ?? "",
-                estimate?.lower.map { "\($0)" } ?? "", estimate?.upper.map { "\($0)" } ?? "",
-                "\(row.count)", row.reading.status,
+                row.feature ?? "",
             ]
+            cells += numbers.map { number in number.map { "\($0)" } ?? "" }
+            cells += ["\(row.count)", row.reading.status]
             print(cells.map { quoted($0, separator: separator) }.joined(separator: separator))
         }
     }

@@ -70,12 +70,21 @@ public final class SQLiteStore: Sendable {
     private static func readSettings(_ database: Database) throws -> [(name: String, value: String)] {
         var settings: [(name: String, value: String)] = []
         for name in ["journal_mode", "synchronous", "page_size", "mmap_size", "wal_autocheckpoint"] {
-            let value = try Row.fetchOne(database, sql: "PRAGMA \(name)")?[0] as String? ?? "absent"
-            settings.append((name, value))
+            let value = try DatabaseValue.fetchOne(database, sql: "PRAGMA \(name)")
+            settings.append((name, value.map { text(of: $0) } ?? "absent"))
         }
         let version = try String.fetchOne(database, sql: "SELECT sqlite_version()")
         settings.append(("sqlite_version", version ?? "unknown"))
         return settings
+    }
+
+    private static func text(of value: DatabaseValue) -> String {
+        switch value.storage {
+        case .int64(let number): "\(number)"
+        case .string(let text): text
+        case .double(let number): "\(number)"
+        case .null, .blob: "absent"
+        }
     }
 
     private func migrate(readOnly: Bool) throws(StoreError) {

@@ -8,6 +8,8 @@ struct RuleFileReader {
     let file: RuleFile
     private(set) var diagnostics: [RuleDiagnostic] = []
     private let lines: [String]
+    /// Lines whose expression was written without quotes.
+    private var bareExpressionLines: Set<Int> = []
 
     init(file: RuleFile) {
         self.file = file
@@ -28,7 +30,7 @@ struct RuleFileReader {
         }
         let root: Node?
         do {
-            root = try Yams.compose(yaml: file.text)
+            root = try Yams.compose(yaml: quotedText())
         } catch let error as YamlError {
             report(error)
             return nil
@@ -41,6 +43,46 @@ struct RuleFileReader {
             return nil
         }
         return group(mapping)
+    }
+
+    /// This is the file with bare expressions in quotes. `psi(age, window: 1h)` without quotes is not
+    /// YAML, because of the colon, and it is what everybody writes.
+    private mutating func quotedText() -> String {
+        var quoted: [String] = []
+        quoted.reserveCapacity(lines.count)
+        for (index, line) in lines.enumerated() {
+            guard let start = Self.startOfBareExpression(line) else {
+                quoted.append(line)
+                continue
+            }
+            bareExpressionLines.insert(index + 1)
+            var text = String(line[start...])
+            var comment = ""
+            if let hash = text.firstRange(of: " #") {
+                comment = String(text[hash.lowerBound...])
+                text = String(text[..<hash.lowerBound])
+            }
+            while text.last == " " || text.last == "\t" { text.removeLast() }
+            let doubled = text.split(separator: "'", omittingEmptySubsequences: false)
+                .joined(separator: "''")
+            quoted.append(line[..<start] + "'" + doubled + "'" + comment)
+        }
+        return quoted.joined(separator: "\n")
+    }
+
+    /// Nil unless the line is `expr:` with a text that is neither quoted nor a block.
+    private static func startOfBareExpression(_ line: String) -> String.Index? {
+        var rest = line[...]
+        func skip(_ characters: String) { rest = rest.drop { characters.contains($0) } }
+        skip(" ")
+        if rest.hasPrefix("- ") { rest = rest.dropFirst(2) }
+        skip(" ")
+        guard rest.hasPrefix("expr:") else { return nil }
+        rest = rest.dropFirst(5)
+        guard rest.first == " " || rest.first == "\t" else { return nil }
+        skip(" \t")
+        guard let first = rest.first, !"\"'|>#[{&".contains(first) else { return nil }
+        return rest.startIndex
     }
 
     // MARK: - Faults
@@ -218,6 +260,10 @@ struct RuleFileReader {
     private mutating func faultInExpression(_ node: Node, _ error: ExpressionError) {
         let line = node.mark?.line ?? 1
         let column = node.mark?.column ?? 1
+        if bareExpressionLines.contains(line) {
+            fault(line, column + error.offset, error.message)
+            return
+        }
         switch node.scalar?.style {
         case .plain: fault(line, column + error.offset, error.message)
         case .singleQuoted, .doubleQuoted: fault(line, column + 1 + error.offset, error.message)

@@ -6,10 +6,11 @@ import StreamingStatistics
 //
 //     schema   model, task, positive label, pane, features (name, kind)
 //     present  1 when a reference follows
-//     reference  id, time, origin, rows, features, prediction, outcomes
+//     reference  id, time, origin, rows, task, positive label, features, prediction, outcomes
 //     series   for each version: name, panes (number, profile), sorted by number
 //
-// Equal aggregators give equal bytes: everything is sorted or in an order that the log fixes.
+// Equal aggregators give equal bytes: everything is sorted or in an order that the log fixes. A profile's
+// bins, categories and shift are the reference's and are not repeated.
 
 extension ModelAggregator {
     public func encode(to writer: inout ByteWriter) {
@@ -41,11 +42,12 @@ extension ModelAggregator {
             throw .invalid(offset: start, reason: "not a model's name")
         }
         var schema = ModelSchema(model: model)
-        schema.task = try reader.readOptionalText().flatMap { TaskKind(rawValue: $0) }
+        schema.task = try reader.readTask()
         schema.positiveLabel = try reader.readOptionalText()
+        let paneOffset = reader.offset
         let pane: Int64 = try reader.read()
         guard pane > 0, pane <= WindowSpan.day else {
-            throw .invalid(offset: reader.offset, reason: "a pane of \(pane) ms")
+            throw .invalid(offset: paneOffset, reason: "a pane of \(pane) ms")
         }
         schema.paneMilliseconds = pane
         let featureCount = try reader.readCount(elementSize: 2)
@@ -54,8 +56,7 @@ extension ModelAggregator {
             schema.features.append(
                 FeatureSchema(name: name, kind: try reader.readBool() ? .categorical : .numeric))
         }
-        let reference =
-            try reader.readBool() ? try ModelReference(decoding: &reader, task: schema.task) : nil
+        let reference = try reader.readBool() ? try ModelReference(decoding: &reader) : nil
         var versions: [String] = []
         var series: [PaneSeries] = []
         let versionCount = try reader.readCount()
@@ -67,11 +68,11 @@ extension ModelAggregator {
                 let offset = reader.offset
                 let number: Int64 = try reader.read()
                 guard let reference, panes.numbers.last.map({ $0 < number }) ?? true,
-                    number.magnitude < 1 << 50
+                    !number.multipliedReportingOverflow(by: pane).overflow
                 else { throw .invalid(offset: offset, reason: "pane \(number) out of order") }
                 panes.numbers.append(number)
                 panes.profiles.append(
-                    try PaneProfile(decoding: &reader, reference: reference, task: schema.task))
+                    try PaneProfile(decoding: &reader, reference: reference))
             }
             series.append(panes)
         }
@@ -88,6 +89,8 @@ extension ModelReference {
         writer.write(pinnedAt.milliseconds)
         writer.write(origin.rawValue)
         writer.writeCount(rowCount)
+        writer.write(task?.rawValue)
+        writer.write(positiveLabel)
         writer.writeCount(features.count)
         for feature in features {
             writer.write(feature.name)
@@ -105,13 +108,15 @@ extension ModelReference {
         outcomes.encode(to: &writer)
     }
 
-    init(decoding reader: inout ByteReader, task: TaskKind?) throws(ByteReadingError) {
+    init(decoding reader: inout ByteReader) throws(ByteReadingError) {
         let id = try reader.readText()
         let time = EventTime(milliseconds: try reader.read())
         let start = reader.offset
         guard let origin = Origin(rawValue: try reader.readText()),
-            let rowCount = Int(exactly: try reader.readVarint())
+            let rowCount = Int(exactly: try reader.readTally())
         else { throw .invalid(offset: start, reason: "not a reference's origin") }
+        let task = try reader.readTask()
+        let positiveLabel = try reader.readOptionalText()
         var features: [FeatureReference] = []
         let featureCount = try reader.readCount()
         for _ in 0..<featureCount {
@@ -139,10 +144,11 @@ extension ModelReference {
         }
         let prediction = try NumericReference(decoding: &reader)
         let outcomes = try OutcomeProfile(
-            decoding: &reader, task: task, binCount: prediction.scoreEdges.binCount)
+            decoding: &reader, binCount: prediction.scoreEdges.binCount)
         self.init(
-            id: id, pinnedAt: time, origin: origin, rowCount: rowCount, features: features,
-            prediction: prediction, outcomes: outcomes)
+            id: id, pinnedAt: time, origin: origin, rowCount: rowCount, task: task,
+            positiveLabel: positiveLabel, features: features, prediction: prediction,
+            outcomes: outcomes)
     }
 }
 
@@ -150,6 +156,7 @@ extension NumericReference {
     func encode(to writer: inout ByteWriter) {
         writer.write(edges.edges)
         writer.write(edges.decileEdges)
+        writer.write(profile.shift)
         profile.encode(to: &writer)
     }
 
@@ -160,9 +167,13 @@ extension NumericReference {
         guard let edges = BinEdges(edges: cuts, decileEdges: deciles) else {
             throw .invalid(offset: start, reason: "edges are not increasing")
         }
+        let shiftOffset = reader.offset
+        let shift = try reader.readDouble()
+        guard shift.isFinite else { throw .invalid(offset: shiftOffset, reason: "shift \(shift)") }
         self.init(
             edges: edges,
-            profile: try NumericProfile(decoding: &reader, binCount: edges.binCount))
+            profile: try NumericProfile(
+                decoding: &reader, binCount: edges.binCount, shift: shift))
     }
 }
 
@@ -180,9 +191,9 @@ extension PaneProfile {
     }
 
     init(
-        decoding reader: inout ByteReader, reference: ModelReference, task: TaskKind?
+        decoding reader: inout ByteReader, reference: ModelReference
     ) throws(ByteReadingError) {
-        let count = try reader.readVarint()
+        let count = try reader.readTally()
         var features: [FeatureProfile] = []
         for feature in reference.features {
             switch feature.content {
@@ -190,7 +201,8 @@ extension PaneProfile {
                 features.append(
                     .numeric(
                         try NumericProfile(
-                            decoding: &reader, binCount: numeric.edges.binCount)))
+                            decoding: &reader, binCount: numeric.edges.binCount,
+                            shift: numeric.profile.shift)))
             case .categorical(let categorical):
                 features.append(
                     .categorical(
@@ -199,9 +211,10 @@ extension PaneProfile {
             }
         }
         let prediction = try NumericProfile(
-            decoding: &reader, binCount: reference.prediction.edges.binCount)
+            decoding: &reader, binCount: reference.prediction.edges.binCount,
+            shift: reference.prediction.profile.shift)
         let outcomes = try OutcomeProfile(
-            decoding: &reader, task: task, binCount: reference.prediction.scoreEdges.binCount)
+            decoding: &reader, binCount: reference.prediction.scoreEdges.binCount)
         self.init(
             predictionCount: count, features: features, prediction: prediction, outcomes: outcomes)
     }
@@ -209,7 +222,6 @@ extension PaneProfile {
 
 extension NumericProfile {
     func encode(to writer: inout ByteWriter) {
-        writer.write(shift)
         writer.writeVarint(missing)
         writer.write(minimum)
         writer.write(maximum)
@@ -218,10 +230,11 @@ extension NumericProfile {
         sumOfSquares.encode(to: &writer)
     }
 
-    init(decoding reader: inout ByteReader, binCount: Int) throws(ByteReadingError) {
+    init(
+        decoding reader: inout ByteReader, binCount: Int, shift: Double
+    ) throws(ByteReadingError) {
         let start = reader.offset
-        let shift = try reader.readDouble()
-        let missing = try reader.readVarint()
+        let missing = try reader.readTally()
         let minimum = try reader.readOptionalDouble()
         let maximum = try reader.readOptionalDouble()
         let counts = try BinCounts(decoding: &reader, binCount: binCount)
@@ -238,7 +251,6 @@ extension NumericProfile {
 
 extension CategoricalProfile {
     func encode(to writer: inout ByteWriter) {
-        writer.writeCount(counts.count)
         for count in counts { writer.writeVarint(count) }
         writer.writeVarint(missing)
         writer.writeCount(unseenTexts.count)
@@ -250,18 +262,14 @@ extension CategoricalProfile {
 
     init(decoding reader: inout ByteReader, categoryCount: Int) throws(ByteReadingError) {
         let start = reader.offset
-        let binCount = try reader.readCount()
-        guard binCount == categoryCount + 1 else {
-            throw .invalid(offset: start, reason: "\(binCount) bins of \(categoryCount) categories")
-        }
         var counts: [UInt64] = []
-        for _ in 0..<binCount { counts.append(try reader.readVarint()) }
-        let missing = try reader.readVarint()
+        for _ in 0...categoryCount { counts.append(try reader.readTally()) }
+        let missing = try reader.readTally()
         var texts: [String: UInt64] = [:]
         let textCount = try reader.readCount(elementSize: 2)
         for _ in 0..<textCount {
             let text = try reader.readText()
-            texts[text] = try reader.readVarint()
+            texts[text] = try reader.readTally()
         }
         guard
             let profile = CategoricalProfile(counts: counts, missing: missing, unseenTexts: texts)
@@ -285,14 +293,12 @@ extension OutcomeProfile {
         regression.signedSum.encode(to: &writer)
     }
 
-    init(
-        decoding reader: inout ByteReader, task: TaskKind?, binCount: Int
-    ) throws(ByteReadingError) {
-        self.init(task: task, scoreBinCount: binCount)
-        labelled = try reader.readVarint()
+    init(decoding reader: inout ByteReader, binCount: Int) throws(ByteReadingError) {
+        self.init(scoreBinCount: binCount)
         let start = reader.offset
-        let count = try reader.readVarint()
-        let correct = try reader.readVarint()
+        labelled = try reader.readTally()
+        let count = try reader.readTally()
+        let correct = try reader.readTally()
         let logLoss = try CompensatedSum(decoding: &reader)
         let brier = try CompensatedSum(decoding: &reader)
         let positives = try BinCounts(decoding: &reader, binCount: binCount)
@@ -304,9 +310,12 @@ extension OutcomeProfile {
         else { throw .invalid(offset: start, reason: "outcomes that contradict themselves") }
         binary = outcomes
         regression = RegressionOutcomes(
-            count: try reader.readVarint(), absoluteSum: try CompensatedSum(decoding: &reader),
+            count: try reader.readTally(), absoluteSum: try CompensatedSum(decoding: &reader),
             squaredSum: try CompensatedSum(decoding: &reader),
             signedSum: try CompensatedSum(decoding: &reader))
+        guard binary.count <= labelled, regression.count <= labelled else {
+            throw .invalid(offset: start, reason: "more outcomes than ground truth")
+        }
     }
 }
 
@@ -330,11 +339,11 @@ extension BinCounts {
         for _ in 0..<touched {
             let start = reader.offset
             let step = try reader.readVarint()
-            let count = try reader.readVarint()
+            let count = try reader.readTally()
             let (next, overflow) = bin.addingReportingOverflow(step)
-            guard !overflow, next < UInt64(binCount), count > 0, count < 1 << 60,
-                self.total < 1 << 60
-            else { throw .invalid(offset: start, reason: "bin \(next) of \(binCount)") }
+            guard !overflow, next < UInt64(binCount), count > 0 else {
+                throw .invalid(offset: start, reason: "bin \(next) of \(binCount)")
+            }
             bin = next
             add(Int(bin), count: count)
         }
@@ -349,5 +358,28 @@ extension CompensatedSum {
 
     init(decoding reader: inout ByteReader) throws(ByteReadingError) {
         self.init(high: try reader.readDouble(), low: try reader.readDouble())
+    }
+}
+
+extension ByteReader {
+    /// Rows in one count: so far below the range of 64 bits that no sum of stored counts can overflow.
+    private static let tallyMax: UInt64 = 1 << 40
+
+    fileprivate mutating func readTally() throws(ByteReadingError) -> UInt64 {
+        let start = offset
+        let tally = try readVarint()
+        guard tally <= Self.tallyMax else {
+            throw .invalid(offset: start, reason: "a count of \(tally) rows")
+        }
+        return tally
+    }
+
+    fileprivate mutating func readTask() throws(ByteReadingError) -> TaskKind? {
+        let start = offset
+        guard let text = try readOptionalText() else { return nil }
+        guard let task = TaskKind(rawValue: text) else {
+            throw .invalid(offset: start, reason: "\"\(text)\" is not a task")
+        }
+        return task
     }
 }

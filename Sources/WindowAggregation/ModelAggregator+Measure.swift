@@ -21,7 +21,7 @@ extension ModelAggregator {
             }
             var count: UInt64 = 0
             var outcomes = OutcomeProfile(
-                task: schema.task, scoreBinCount: reference.prediction.scoreEdges.binCount)
+                scoreBinCount: reference.prediction.scoreEdges.binCount)
             forEachPane(version: query.version, window: window) { pane in
                 count += pane.predictionCount
                 if query.statistic.group == .performance { outcomes.merge(pane.outcomes) }
@@ -29,9 +29,8 @@ extension ModelAggregator {
             measurement.count =
                 query.statistic == .volume || query.statistic == .coverage
                 ? Int(clamping: count) : Int(clamping: outcomes.labelled)
-            measurement.reading = performance(
-                query.statistic, outcomes, predictionCount: count,
-                edges: reference.prediction.scoreEdges)
+            measurement.reading = Self.performance(
+                query.statistic, outcomes, predictionCount: count, reference)
         case .quality, .drift:
             measureFeature(query, window, reference, &measurement)
         }
@@ -44,26 +43,21 @@ extension ModelAggregator {
         switch statistic.group {
         case .volume: return .value(Estimate(value: Double(reference.rowCount)))
         case .performance:
-            return performance(
-                statistic, reference.outcomes, predictionCount: UInt64(reference.rowCount),
-                edges: reference.prediction.scoreEdges)
-        case .drift: return .value(Estimate(value: 0))
-        case .quality:
-            guard let feature else {
-                return .undefined(reason: "\(statistic.rawValue) is of a feature")
-            }
-            if feature == "prediction" {
-                return Self.quality(statistic, .numeric(reference.prediction.profile))
-            }
-            guard let content = reference.feature(named: feature)?.content else {
+            guard feature == nil else {
                 return .undefined(
-                    reason: "feature \"\(feature)\" is not in reference \(reference.id)")
+                    reason: "\(statistic.rawValue) is of the model, not of a feature")
             }
-            switch content {
-            case .numeric(let numeric): return Self.quality(statistic, .numeric(numeric.profile))
-            case .categorical(let categorical):
-                return Self.quality(statistic, .categorical(categorical.profile))
+            return Self.performance(
+                statistic, reference.outcomes, predictionCount: UInt64(reference.rowCount),
+                reference)
+        case .quality, .drift:
+            guard let feature else {
+                return .undefined(reason: "\(statistic.rawValue) is of a feature; name one")
             }
+            guard let subject = reference.subject(named: feature) else {
+                return .undefined(reason: reference.absence(of: feature))
+            }
+            return Self.reading(statistic, subject.content.profile, subject.content)
         }
     }
 
@@ -78,44 +72,35 @@ extension ModelAggregator {
                 reason: "\(query.statistic.rawValue) is of a feature; name one")
             return
         }
-        let index = reference.features.firstIndex { $0.name == name }
-        var merged: FeatureProfile
-        let baseline: FeatureReference.Content
-        if name == "prediction" {
-            merged = .numeric(reference.prediction.emptyProfile())
-            baseline = .numeric(reference.prediction)
-        } else if let index {
-            baseline = reference.features[index].content
-            switch baseline {
-            case .numeric(let numeric): merged = .numeric(numeric.emptyProfile())
-            case .categorical(let categorical): merged = .categorical(categorical.emptyProfile())
-            }
-        } else {
-            measurement.reading = .undefined(
-                reason: "feature \"\(name)\" is not in reference \(reference.id)")
+        guard let subject = reference.subject(named: name) else {
+            measurement.reading = .undefined(reason: reference.absence(of: name))
             return
         }
+        var merged = subject.content.emptyProfile
         forEachPane(version: query.version, window: window) { pane in
-            merged.merge(index.map { pane.features[$0] } ?? .numeric(pane.prediction))
+            merged.merge(subject.place.map { pane.features[$0] } ?? .numeric(pane.prediction))
         }
         measurement.count = Int(clamping: merged.rowCount)
         measurement.missing = Int(clamping: merged.missing)
         if query.statistic.group == .drift { measurement.referenceCount = reference.rowCount }
         guard merged.rowCount > 0 else { return }
-        switch (query.statistic, merged, baseline) {
+        measurement.reading = Self.reading(query.statistic, merged, subject.content)
+    }
+
+    private static func reading(
+        _ statistic: Statistic, _ profile: FeatureProfile, _ baseline: FeatureReference.Content
+    ) -> Reading {
+        switch (statistic, profile, baseline) {
         case (.psi, .numeric(let profile), .numeric(let numeric)):
-            measurement.reading = Self.stability(
-                Self.deciles(profile, numeric.edges),
-                Self.deciles(numeric.profile, numeric.edges))
+            stability(
+                deciles(profile, numeric.edges), deciles(numeric.profile, numeric.edges))
         case (.psi, .categorical(let profile), .categorical(let categorical)):
-            measurement.reading = Self.stability(
+            stability(
                 profile.counts + [profile.missing],
                 categorical.profile.counts + [categorical.profile.missing])
-        case (.ks, .numeric(let profile), .numeric(let numeric)):
-            measurement.reading = Self.distance(profile, numeric)
-        case (.ks, _, _):
-            measurement.reading = .undefined(reason: "ks is of numeric features")
-        default: measurement.reading = Self.quality(query.statistic, merged)
+        case (.ks, .numeric(let profile), .numeric(let numeric)): distance(profile, numeric)
+        case (.ks, _, _): .undefined(reason: "ks is of numeric features")
+        default: quality(statistic, profile)
         }
     }
 
@@ -191,11 +176,14 @@ extension ModelAggregator {
             }
             guard numeric.count > 0 else { return .undefined(reason: "all values are missing") }
             guard let value else {
-                return .undefined(reason: "overflow: the sum is beyond a double's range")
+                return overflow
             }
             return .value(Estimate(value: value))
         }
     }
+
+    private static let overflow = Reading.undefined(
+        reason: "overflow: the sum is beyond a double's range")
 
     private static func proportion(_ part: UInt64, _ whole: UInt64) -> Reading {
         let bounds = wilsonInterval(successes: part, count: whole)
@@ -206,18 +194,19 @@ extension ModelAggregator {
 
     // MARK: - Performance
 
-    private func performance(
+    private static func performance(
         _ statistic: Statistic, _ outcomes: OutcomeProfile, predictionCount: UInt64,
-        edges: BinEdges
+        _ reference: ModelReference
     ) -> Reading {
         if statistic == .volume { return .value(Estimate(value: Double(predictionCount))) }
         guard predictionCount > 0 || outcomes.labelled > 0 else { return .noData }
         if statistic == .coverage {
             guard predictionCount > 0 else { return .noData }
-            return Self.proportion(min(outcomes.labelled, predictionCount), predictionCount)
+            return proportion(min(outcomes.labelled, predictionCount), predictionCount)
         }
-        guard let task = schema.task else {
-            return .undefined(reason: "the model's task is not known yet")
+        guard let task = reference.task else {
+            return .undefined(
+                reason: "the model's task was not known when reference \(reference.id) was pinned")
         }
         let isOfTask: Bool =
             switch (statistic, task) {
@@ -233,9 +222,13 @@ extension ModelAggregator {
         guard outcomes.labelled > 0 else {
             return .insufficientSamples(found: 0, required: 1)
         }
-        return task == .regression
-            ? Self.regression(statistic, outcomes.regression)
-            : Self.classification(statistic, outcomes.binary, edges)
+        if task == .regression { return regression(statistic, outcomes.regression) }
+        if statistic != .accuracy, reference.positiveLabel == nil {
+            return .undefined(
+                reason: "the positive label was not known when reference \(reference.id) was pinned"
+            )
+        }
+        return classification(statistic, outcomes.binary, reference.prediction.scoreEdges)
     }
 
     private static func regression(_ statistic: Statistic, _ sums: RegressionOutcomes) -> Reading {
@@ -244,15 +237,16 @@ extension ModelAggregator {
         }
         let n = Double(sums.count)
         let mean = sums.absoluteSum.value / n
-        let square = max(0, sums.squaredSum.value / n)
-        let value = statistic == .mae ? mean : square.squareRoot()
-        guard value.isFinite, square.isFinite else {
-            return .undefined(reason: "overflow: the sum is beyond a double's range")
+        let square = sums.squaredSum.value / n
+        // Before any `max`, which would turn NaN into its other argument.
+        guard mean.isFinite, square.isFinite else { return overflow }
+        guard statistic == .mae else {
+            return .value(Estimate(value: max(0, square).squareRoot()))
         }
-        guard statistic == .mae else { return .value(Estimate(value: value)) }
         // The normal interval of a mean, 95 %.
         let width = 1.959963984540054 * (max(0, square - mean * mean) / n).squareRoot()
-        return .value(Estimate(value: value, lower: max(0, value - width), upper: value + width))
+        return .value(
+            Estimate(value: max(0, mean), lower: max(0, mean - width), upper: mean + width))
     }
 
     private static func classification(
@@ -276,12 +270,41 @@ extension ModelAggregator {
             return .value(
                 Estimate(
                     value: area.value, lower: area.lower, upper: area.upper, isCertified: true))
-        case .logLoss:
-            return .value(
-                Estimate(value: outcomes.logLossSum.value / Double(outcomes.scored)))
         default:
-            return .value(Estimate(value: outcomes.brierSum.value / Double(outcomes.scored)))
+            let sum = statistic == .logLoss ? outcomes.logLossSum : outcomes.brierSum
+            let value = sum.value / Double(outcomes.scored)
+            return value.isFinite ? .value(Estimate(value: value)) : overflow
         }
+    }
+}
+
+extension FeatureReference.Content {
+    var emptyProfile: FeatureProfile {
+        switch self {
+        case .numeric(let numeric): .numeric(numeric.emptyProfile())
+        case .categorical(let categorical): .categorical(categorical.emptyProfile())
+        }
+    }
+
+    /// The profile of the reference's own rows.
+    var profile: FeatureProfile {
+        switch self {
+        case .numeric(let numeric): .numeric(numeric.profile)
+        case .categorical(let categorical): .categorical(categorical.profile)
+        }
+    }
+}
+
+extension ModelReference {
+    /// This is what a query names: a feature with its place, or the prediction, which has none. A feature
+    /// that is called `prediction` cannot be asked for.
+    func subject(named name: String) -> (place: Int?, content: FeatureReference.Content)? {
+        if name == "prediction" { return (nil, .numeric(prediction)) }
+        return features.firstIndex { $0.name == name }.map { ($0, features[$0].content) }
+    }
+
+    func absence(of feature: String) -> String {
+        "feature \"\(feature)\" is not in reference \(id)"
     }
 }
 

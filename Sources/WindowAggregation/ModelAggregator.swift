@@ -50,7 +50,22 @@ public struct ModelAggregator: Sendable {
         }
     }
 
-    public mutating func update(schema: ModelSchema) { self.schema = schema }
+    /// Takes a schema with more features, or with a task that was learned.
+    ///
+    /// A reference keeps the task and the positive label it was pinned with, so another task or label
+    /// counts from the next reference on; only what a reference without panes did not know is filled in.
+    ///
+    /// - Precondition: the pane's span stays the same once there are panes.
+    public mutating func update(schema: ModelSchema) {
+        precondition(
+            series.isEmpty || schema.paneMilliseconds == self.schema.paneMilliseconds,
+            "a pane of \(schema.paneMilliseconds) ms among panes of \(self.schema.paneMilliseconds) ms")
+        self.schema = schema
+        guard series.isEmpty, var reference else { return }
+        reference.task = reference.task ?? schema.task
+        reference.positiveLabel = reference.positiveLabel ?? schema.positiveLabel
+        self.reference = reference
+    }
 
     /// Pins a reference and drops all panes: the caller folds the log again.
     public mutating func pin(_ reference: ModelReference) {
@@ -67,7 +82,9 @@ public struct ModelAggregator: Sendable {
         let first = series.compactMap(\.numbers.first).min()
         let last = series.compactMap(\.numbers.last).max()
         guard let first, let last else { return nil }
-        return TimeWindow(start: start(ofPane: first), end: start(ofPane: last + 1))
+        return TimeWindow(
+            start: start(ofPane: first),
+            end: start(ofPane: last).advanced(byMilliseconds: schema.paneMilliseconds))
     }
 
     // MARK: - Folding in
@@ -78,21 +95,19 @@ public struct ModelAggregator: Sendable {
     public mutating func absorb(_ batch: PredictionBatch, rows: [Int]) {
         guard let reference, !rows.isEmpty else { return }
         let groups = grouped(batch, rows)
-        var places: [(series: Int, pane: Int)] = []
         for group in groups {
             let place = series[group.version].place(of: group.pane) {
-                PaneProfile(for: reference, task: schema.task)
+                PaneProfile(for: reference)
             }
-            places.append((group.version, place))
             series[group.version].profiles[place].predictionCount += UInt64(group.rows.count)
         }
-        // A pane that was inserted moves those behind it.
-        for index in groups.indices {
-            places[index].pane = series[groups[index].version].place(of: groups[index].pane)
+        // Only now, because a pane that was inserted moved those behind it.
+        let places = groups.map {
+            (series: $0.version, pane: series[$0.version].place(of: $0.pane))
         }
         var bins: [UInt16] = []
         for (index, feature) in reference.features.enumerated() {
-            let column = batch.features.first { $0.name == feature.name }?.column
+            let column = batch.column(named: feature.name, near: index)
             switch (feature.content, column) {
             case (.numeric(let numeric), .numeric(let values)?):
                 numeric.edges.bins(of: values.span, into: &bins)
@@ -113,7 +128,7 @@ public struct ModelAggregator: Sendable {
                 }
             }
         }
-        let predictions = batch.predictionColumn(for: schema.task)
+        let predictions = batch.predictionColumn(for: reference.task)
         reference.prediction.edges.bins(of: predictions.span, into: &bins)
         for (group, place) in zip(groups, places) {
             series[place.series].profiles[place.pane].prediction.absorb(
@@ -126,11 +141,11 @@ public struct ModelAggregator: Sendable {
         guard let reference else { return }
         let version = index(ofVersion: outcome.version)
         let place = series[version].place(of: pane(of: outcome.time.milliseconds)) {
-            PaneProfile(for: reference, task: schema.task)
+            PaneProfile(for: reference)
         }
         series[version].profiles[place].outcomes.absorb(
-            outcome, edges: reference.prediction.scoreEdges, positiveLabel: schema.positiveLabel,
-            adding: adding)
+            outcome, edges: reference.prediction.scoreEdges, task: reference.task,
+            positiveLabel: reference.positiveLabel, adding: adding)
     }
 
     private struct Group {
@@ -181,19 +196,22 @@ public struct ModelAggregator: Sendable {
 
     func pane(of milliseconds: Int64) -> Int64 {
         let span = schema.paneMilliseconds
-        return milliseconds >= 0 ? milliseconds / span : -((-milliseconds + span - 1) / span)
+        let (quotient, remainder) = milliseconds.quotientAndRemainder(dividingBy: span)
+        return remainder < 0 ? quotient - 1 : quotient
     }
 
     private func start(ofPane number: Int64) -> EventTime {
-        EventTime(milliseconds: number * schema.paneMilliseconds)
+        let (start, overflow) = number.multipliedReportingOverflow(by: schema.paneMilliseconds)
+        if overflow { return EventTime(milliseconds: number < 0 ? .min : .max) }
+        return EventTime(milliseconds: start)
     }
 
     // MARK: - Merging out
 
     /// Visits the panes whose start lies in the window, of one version or of all.
     func forEachPane(version: String?, window: TimeWindow, _ body: (PaneProfile) -> Void) {
-        let first = pane(of: window.start.advanced(byMilliseconds: schema.paneMilliseconds - 1)
-            .milliseconds)
+        let rounded = window.start.advanced(byMilliseconds: schema.paneMilliseconds - 1)
+        let first = pane(of: rounded.milliseconds)
         for (name, series) in zip(versions, series) where version == nil || version == name {
             var place = series.place(of: first)
             while place < series.numbers.count, start(ofPane: series.numbers[place]) < window.end {
@@ -203,6 +221,7 @@ public struct ModelAggregator: Sendable {
         }
     }
 
+    /// This is the totals of a version's outcomes in a window, over whole panes that start in it.
     public func outcomeSummary(version: String, window: TimeWindow) -> OutcomeSummary {
         var summary = OutcomeSummary()
         var regression = RegressionOutcomes()
@@ -218,13 +237,22 @@ public struct ModelAggregator: Sendable {
     }
 }
 
+extension PredictionBatch {
+    /// This is a feature's column. Batches mostly name features in the reference's order, so `place` is
+    /// looked at first.
+    fileprivate func column(named name: String, near place: Int) -> FeatureColumn? {
+        if place < features.count, features[place].name == name { return features[place].column }
+        return features.first { $0.name == name }?.column
+    }
+}
+
 extension NumericProfile {
     /// Counts some rows of a column whose bins are known.
     mutating func absorb(_ values: [Double], bins: [UInt16], rows: [Int]) {
         guard let first = rows.first, let last = rows.last else { return }
         if last - first + 1 == rows.count {
             absorb(
-                values.span.extracting(first..<(last + 1)), bins: bins.span.extracting(first..<(last + 1)))
+                values.span.extracting(first...last), bins: bins.span.extracting(first...last))
         } else {
             let picked = rows.map { values[$0] }
             let pickedBins = rows.map { bins[$0] }
@@ -236,7 +264,7 @@ extension NumericProfile {
 extension PaneProfile {
     /// Changes a profile in place: it is taken out first, so that its arrays are not shared and copied.
     private mutating func withFeature(_ index: Int, _ body: (inout FeatureProfile) -> Void) {
-        var profile = FeatureProfile.categorical(CategoricalProfile(categoryCount: 0))
+        var profile = FeatureProfile.placeholder
         swap(&profile, &features[index])
         body(&profile)
         swap(&profile, &features[index])
@@ -245,28 +273,38 @@ extension PaneProfile {
     mutating func absorb(_ values: [Double], bins: [UInt16], rows: [Int], feature index: Int) {
         withFeature(index) { profile in
             guard case .numeric(var numeric) = profile else { return }
-            profile = .categorical(CategoricalProfile(categoryCount: 0))
+            profile = .placeholder
             numeric.absorb(values, bins: bins, rows: rows)
             profile = .numeric(numeric)
         }
     }
 
     mutating func absorb(_ texts: TextColumn, codes: [Int?], rows: [Int], feature index: Int) {
-        var counts = [UInt64](repeating: 0, count: texts.dictionary.count + 1)
-        for row in rows {
+        let missing = texts.dictionary.count
+        func position(of row: Int) -> Int {
             let code = texts.codes[row]
-            counts[code == TextColumn.missing ? texts.dictionary.count : Int(code)] += 1
+            return code == TextColumn.missing ? missing : Int(code)
         }
         withFeature(index) { profile in
             guard case .categorical(var categorical) = profile else { return }
-            profile = .categorical(CategoricalProfile(categoryCount: 0))
-            for (position, count) in counts.enumerated() where count > 0 {
-                if position == texts.dictionary.count {
-                    categorical.absorb(category: nil, times: count)
+            profile = .placeholder
+            func count(_ position: Int, times: UInt64) {
+                if position == missing {
+                    categorical.absorb(category: nil, times: times)
                 } else if let code = codes[position] {
-                    categorical.absorb(category: code, times: count)
+                    categorical.absorb(category: code, times: times)
                 } else {
-                    categorical.absorbUnseen(texts.dictionary[position], times: count)
+                    categorical.absorbUnseen(texts.dictionary[position], times: times)
+                }
+            }
+            if rows.count <= missing {
+                // A few rows of a large dictionary: a table of it for each pane would cost more.
+                for row in rows { count(position(of: row), times: 1) }
+            } else {
+                var counts = [UInt64](repeating: 0, count: missing + 1)
+                for row in rows { counts[position(of: row)] += 1 }
+                for (position, times) in counts.enumerated() where times > 0 {
+                    count(position, times: times)
                 }
             }
             profile = .categorical(categorical)
@@ -277,9 +315,11 @@ extension PaneProfile {
         withFeature(index) { profile in
             switch profile {
             case .numeric(var numeric):
+                profile = .placeholder
                 numeric.absorbMissing(UInt64(count))
                 profile = .numeric(numeric)
             case .categorical(var categorical):
+                profile = .placeholder
                 categorical.absorb(category: nil, times: UInt64(count))
                 profile = .categorical(categorical)
             }

@@ -14,6 +14,10 @@ public struct ModelReference: Sendable, Equatable {
     public let pinnedAt: EventTime
     public let origin: Origin
     public let rowCount: Int
+    /// What the score and the outcomes mean. Both are fixed with the reference, because outcomes that
+    /// were counted in one way cannot be taken back in another.
+    var task: TaskKind?
+    var positiveLabel: String?
     var features: [FeatureReference]
     /// The prediction itself: the score, or the value of a regression.
     var prediction: NumericReference
@@ -27,27 +31,31 @@ public struct ModelReference: Sendable, Equatable {
         self.pinnedAt = pinnedAt
         self.origin = origin
         rowCount = batches.reduce(0) { $0 + $1.rowCount }
+        task = schema.task
+        positiveLabel = schema.positiveLabel
         features = schema.features.map { FeatureReference($0, batches) }
         prediction = NumericReference(batches.map { $0.predictionColumn(for: schema.task) })
         let edges = prediction.scoreEdges
-        outcomes = OutcomeProfile(task: schema.task, scoreBinCount: edges.binCount)
+        outcomes = OutcomeProfile(scoreBinCount: edges.binCount)
         for batch in batches {
             for row in 0..<batch.rowCount {
                 guard let outcome = batch.inlineOutcome(at: row) else { continue }
                 outcomes.absorb(
-                    outcome, edges: edges, positiveLabel: schema.positiveLabel, adding: true)
+                    outcome, edges: edges, task: task, positiveLabel: positiveLabel, adding: true)
             }
         }
     }
 
     init(
-        id: String, pinnedAt: EventTime, origin: Origin, rowCount: Int,
-        features: [FeatureReference], prediction: NumericReference, outcomes: OutcomeProfile
+        id: String, pinnedAt: EventTime, origin: Origin, rowCount: Int, task: TaskKind?,
+        positiveLabel: String?, features: [FeatureReference], prediction: NumericReference, outcomes: OutcomeProfile
     ) {
         self.id = id
         self.pinnedAt = pinnedAt
         self.origin = origin
         self.rowCount = rowCount
+        self.task = task
+        self.positiveLabel = positiveLabel
         self.features = features
         self.prediction = prediction
         self.outcomes = outcomes
@@ -62,8 +70,6 @@ public struct ModelReference: Sendable, Equatable {
             }
         }
     }
-
-    func feature(named name: String) -> FeatureReference? { features.first { $0.name == name } }
 }
 
 /// This is one feature's part of a reference.
@@ -130,11 +136,12 @@ struct NumericReference: Sendable, Equatable {
         profile.absorb(values.span, bins: bins.span)
     }
 
-    /// The bins for scores: the reference's, or 1,024 equal ones where it had none.
-    var scoreEdges: BinEdges {
-        if !edges.edges.isEmpty { return edges }
-        return BinEdges(edges: (0...1_022).map { Double($0) / 1_022 }, decileEdges: []) ?? edges
-    }
+    /// The bins for scores: the reference's, or equal ones where it had none.
+    var scoreEdges: BinEdges { edges.edges.isEmpty ? Self.uniformScoreEdges ?? edges : edges }
+
+    /// 1,024 bins: 1,022 equal ones in 0...1, one for 0 and below, one above 1.
+    private static let uniformScoreEdges = BinEdges(
+        edges: (0...1_022).map { Double($0) / 1_022 }, decileEdges: [])
 
     func emptyProfile() -> NumericProfile {
         NumericProfile(binCount: edges.binCount, shift: profile.shift)
@@ -203,7 +210,8 @@ extension PredictionBatch {
         switch task {
         case .regression: values
         case .binary, .multiclass: scores
-        case nil: scores.contains { !$0.isNaN } ? scores : values
+        // Row by row, so that it does not depend on how rows were batched.
+        case nil: zip(scores, values).map { $0.isNaN ? $1 : $0 }
         }
     }
 

@@ -7,16 +7,16 @@ struct OutcomeProfile: Sendable, Equatable {
     var labelled: UInt64 = 0
     var binary: BinaryOutcomes
     var regression = RegressionOutcomes()
-    let task: TaskKind?
 
-    init(task: TaskKind?, scoreBinCount: Int) {
-        self.task = task
+    init(scoreBinCount: Int) {
         binary = BinaryOutcomes(binCount: scoreBinCount)
     }
 
+    /// Counts an outcome, or takes back one that was counted with the same task, label and edges.
     mutating func absorb(
-        _ outcome: Outcome, edges: BinEdges, positiveLabel: String?, adding: Bool
+        _ outcome: Outcome, edges: BinEdges, task: TaskKind?, positiveLabel: String?, adding: Bool
     ) {
+        precondition(adding || labelled > 0, "an outcome of \(outcome.version) was not counted")
         labelled = adding ? labelled + 1 : labelled - 1
         switch task {
         case .regression:
@@ -30,8 +30,9 @@ struct OutcomeProfile: Sendable, Equatable {
             }
         case .binary, .multiclass, nil:
             guard let truth = outcome.truthLabel, let label = outcome.predictedLabel else { return }
-            // A score of several classes belongs to the predicted one: it has no positive class.
-            let score = task == .binary ? outcome.score : nil
+            // A score of several classes belongs to the predicted one: it has no positive class. And
+            // a score whose class is not known would count every outcome as a negative.
+            let score = task == .binary && positiveLabel != nil ? outcome.score : nil
             let bin = score.map { edges.bin(of: $0) } ?? 0
             if adding {
                 binary.add(
@@ -57,14 +58,20 @@ enum FeatureProfile: Sendable, Equatable {
     case numeric(NumericProfile)
     case categorical(CategoricalProfile)
 
+    /// What stands in a profile's place while it is changed; it allocates nothing.
+    static let placeholder = FeatureProfile.numeric(NumericProfile(binCount: 1, shift: 0))
+
+    /// - Precondition: both are of one feature of one reference.
     mutating func merge(_ other: Self) {
-        switch (self, other) {
-        case (.numeric(var own), .numeric(let others)):
-            own.merge(others)
-            self = .numeric(own)
-        case (.categorical(var own), .categorical(let others)):
-            own.merge(others)
-            self = .categorical(own)
+        var own = FeatureProfile.placeholder
+        swap(&own, &self)
+        switch (consume own, other) {
+        case (.numeric(var numeric), .numeric(let others)):
+            numeric.merge(others)
+            self = .numeric(numeric)
+        case (.categorical(var categorical), .categorical(let others)):
+            categorical.merge(others)
+            self = .categorical(categorical)
         case (.numeric, .categorical), (.categorical, .numeric):
             preconditionFailure("profiles of one feature are of one kind")
         }
@@ -79,16 +86,10 @@ struct PaneProfile: Sendable, Equatable {
     var prediction: NumericProfile
     var outcomes: OutcomeProfile
 
-    init(for reference: ModelReference, task: TaskKind?) {
-        features = reference.features.map { feature in
-            switch feature.content {
-            case .numeric(let numeric): .numeric(numeric.emptyProfile())
-            case .categorical(let categorical): .categorical(categorical.emptyProfile())
-            }
-        }
+    init(for reference: ModelReference) {
+        features = reference.features.map(\.content.emptyProfile)
         prediction = reference.prediction.emptyProfile()
-        outcomes = OutcomeProfile(
-            task: task, scoreBinCount: reference.prediction.scoreEdges.binCount)
+        outcomes = OutcomeProfile(scoreBinCount: reference.prediction.scoreEdges.binCount)
     }
 
     init(

@@ -28,6 +28,41 @@ public enum APIServer {
 
 /// This makes every error a problem document, also those of the router.
 struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
+    /// Methods by the number of path parts and their fixed words; the router itself says only "not found".
+    private static func otherMethod(than request: Request) -> String? {
+        let parts = request.uri.path.split(separator: "/").map { String($0) }
+        let allowed: String? =
+            switch (parts.first, parts.count) {
+            case (nil, _), ("livez", 1), ("readyz", 1), ("assets", 2): "GET"
+            case ("v1", 2):
+                switch parts[1] {
+                case "predictions", "ground-truth": "POST"
+                case "models", "alerts", "retraining-requests", "rules", "status", "openapi.yaml":
+                    "GET"
+                default: nil
+                }
+            case ("v1", 3):
+                switch parts[1] {
+                case "models": "GET, PUT"
+                case "retraining-requests": "GET"
+                case "rules": parts[2] == "reload" ? "POST" : nil
+                default: nil
+                }
+            case ("v1", 4):
+                switch (parts[1], parts[3]) {
+                case ("models", "references"): "GET, POST"
+                case ("models", "measurements"): "GET"
+                case ("retraining-requests", "report"): "POST"
+                default: nil
+                }
+            default: nil
+            }
+        // An allowed method that was not found is a file that is not there.
+        guard let allowed, !allowed.split(separator: ", ").contains(Substring(request.method.rawValue))
+        else { return nil }
+        return allowed
+    }
+
     func handle(
         _ request: Request, context: Context,
         next: (Request, Context) async throws -> Response
@@ -39,6 +74,11 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         } catch let error as HTTPError {
             let problem =
                 switch error.status {
+                case .notFound where Self.otherMethod(than: request) != nil:
+                    Problem(
+                        .methodNotAllowed, "method-not-allowed", "Method not allowed",
+                        detail: "\(request.method.rawValue) \(request.uri.path)",
+                        headers: [.allow: Self.otherMethod(than: request) ?? ""])
                 case .notFound:
                     Problem.notFound("no route \(request.method.rawValue) \(request.uri.path)")
                 case .methodNotAllowed:

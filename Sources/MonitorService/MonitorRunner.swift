@@ -99,7 +99,8 @@ public final class MonitorRunner: Sendable {
         var monitor = Monitor(clock: clock)
         if let snapshot = try store.newestSnapshot() {
             do {
-                let restored = try Monitor(snapshot: snapshot.bytes)
+                let restored = try Monitor(
+                    snapshot: try LogPayload.decompress(snapshot.bytes))
                 if restored.clock == clock { monitor = restored }
             } catch {
                 logger.warning(

@@ -91,10 +91,11 @@ struct ServeCommand: AsyncParsableCommand {
         }
     }
 
-    /// The server's own lines at info level say nothing that ours do not.
+    /// The server's own lines say nothing that ours do not; at a stop it reports each open connection
+    /// as an error.
     private func quiet(_ logger: Logger) -> Logger {
         var quiet = logger
-        quiet.logLevel = .warning
+        quiet.logLevel = .critical
         return quiet
     }
 }

@@ -3,7 +3,9 @@ public struct BinCounts: Equatable, Sendable {
     /// Touched bins above which counts are kept densely.
     static let sparseCountMax = 48
 
+    /// The number of bins, touched or not.
     public let binCount: Int
+    /// The sum over all bins.
     public private(set) var total: UInt64 = 0
     private var storage: Storage = .sparse([])
 
@@ -19,16 +21,22 @@ public struct BinCounts: Equatable, Sendable {
         var count: UInt64
     }
 
+    /// Starts with zeros, and allocates nothing.
+    ///
+    /// - Precondition: `binCount` is positive.
     public init(binCount: Int) {
         precondition(binCount > 0, "binCount \(binCount)")
         self.binCount = binCount
     }
 
+    /// True when both have the same counts, however they are kept.
     public static func == (left: Self, right: Self) -> Bool {
         left.binCount == right.binCount && left.total == right.total
             && left.dense() == right.dense()
     }
 
+    /// Counts one bin.
+    ///
     /// - Precondition: `bin` is in 0..<binCount.
     public mutating func add(_ bin: Int, count: UInt64 = 1) {
         precondition(bin >= 0 && bin < binCount, "bin \(bin) of \(binCount)")
@@ -74,7 +82,7 @@ public struct BinCounts: Equatable, Sendable {
 
     /// Takes one back.
     ///
-    /// - Precondition: the bin's count is positive.
+    /// - Precondition: The bin's count is positive.
     public mutating func remove(_ bin: Int) {
         precondition(self[bin] > 0, "bin \(bin) is empty")
         total -= 1
@@ -92,6 +100,8 @@ public struct BinCounts: Equatable, Sendable {
         }
     }
 
+    /// Adds what another one has counted.
+    ///
     /// - Precondition: both have the same bins.
     public mutating func merge(_ other: Self) {
         precondition(binCount == other.binCount, "\(binCount) and \(other.binCount) bins")
@@ -107,7 +117,11 @@ public struct BinCounts: Equatable, Sendable {
         }
     }
 
+    /// This is the count of one bin.
+    ///
+    /// - Precondition: `bin` is in 0..<binCount.
     public subscript(bin: Int) -> UInt64 {
+        precondition(bin >= 0 && bin < binCount, "bin \(bin) of \(binCount)")
         switch storage {
         case .dense(let counts): return counts[bin]
         case .sparse(let entries):
@@ -127,7 +141,7 @@ public struct BinCounts: Equatable, Sendable {
         }
     }
 
-    /// [binCount]
+    /// This is every bin's count, [binCount].
     public func dense() -> [UInt64] {
         var counts = [UInt64](repeating: 0, count: binCount)
         forEachNonZero { counts[$0] = $1 }

@@ -23,11 +23,11 @@ public struct BinEdges: Equatable, Sendable {
     /// Makes the bins of a reference.
     ///
     /// - Parameters:
-    ///   - values: The reference, in any order; NaN is skipped.
+    ///   - values: The reference, in any order; what is not finite shapes no edge.
     ///   - binCountMax: At most so many bins, 64 to 65,535.
     public init(reference values: [Double], binCountMax: Int = 1_024) {
         precondition((64...65_535).contains(binCountMax), "binCountMax \(binCountMax)")
-        let sorted = values.filter { !$0.isNaN }.sorted()
+        let sorted = values.filter(\.isFinite).sorted()
         guard let first = sorted.first, let last = sorted.last else {
             self.init(checked: [], decileEdges: [])
             return
@@ -40,23 +40,39 @@ public struct BinEdges: Equatable, Sendable {
         for step in 1...Self.tailBinCount {
             // Distances from 1/16 of the range to 2^11 times the range.
             let distance = range * Double(1 << step) / 32
-            for edge in [first - distance, last + distance] where edge.isFinite { chosen.insert(edge) }
+            for edge in [first - distance, last + distance] where edge.isFinite {
+                chosen.insert(edge)
+            }
         }
-        let budget = binCountMax - 1
-        for atom in Self.atoms(sorted, budget: (budget - chosen.count) / 2) {
-            chosen.insert(Self.canonical(atom.nextDown))
-            chosen.insert(Self.canonical(atom))
-        }
-        let steps = max(1, budget - chosen.count)
-        for step in 1...steps {
-            if chosen.count >= budget { break }
-            // An observed value, not an interpolated one: then few distinct values need few bins.
-            let index = Int(Double(sorted.count - 1) * Double(step) / Double(steps + 1))
-            chosen.insert(Self.canonical(sorted[index]))
-        }
+        chosen.formUnion(
+            Self.inner(Self.runs(sorted), sorted.count, binCountMax - 1 - chosen.count))
         self.init(
             checked: chosen.filter(\.isFinite).sorted(),
             decileEdges: Array(Set(deciles.map(Self.canonical))).sorted())
+    }
+
+    /// This is at most `budget` edges: two around each atom, the others so that the bins between hold
+    /// equally many rows, or one at every value when there are few distinct ones.
+    private static func inner(
+        _ runs: [(value: Double, count: Int)], _ rowCount: Int, _ budget: Int
+    ) -> Set<Double> {
+        let hasEdgeEach = runs.count <= budget
+        // Atoms take at most half, so that many values of equal weight still leave edges for the rest.
+        let atoms = Self.atoms(runs, rowCount, hasEdgeEach ? budget - runs.count : budget / 4)
+        var chosen: Set<Double> = []
+        for atom in atoms { chosen.formUnion([canonical(atom.nextDown), canonical(atom)]) }
+        guard !hasEdgeEach else { return chosen.union(runs.map { canonical($0.value) }) }
+        let others = runs.filter { !atoms.contains($0.value) }
+        let width = Double(others.reduce(0) { $0 + $1.count }) / Double(budget - chosen.count + 1)
+        var (sum, next) = (0, width)
+        for run in others where chosen.count < budget {
+            sum += run.count
+            // An observed value, not an interpolated one: then few distinct values need few bins.
+            guard Double(sum) >= next else { continue }
+            chosen.insert(canonical(run.value))
+            next = ((Double(sum) / width).rounded(.down) + 1) * width
+        }
+        return chosen
     }
 
     /// Nil unless the edges are finite and strictly increasing, and the deciles at most nine of them.
@@ -82,6 +98,7 @@ public struct BinEdges: Equatable, Sendable {
         table = EdgeTable(edges: edges)
     }
 
+    /// True when both have the same edges and deciles.
     public static func == (left: Self, right: Self) -> Bool {
         left.edges == right.edges && left.decileEdges == right.decileEdges
     }
@@ -96,12 +113,14 @@ public struct BinEdges: Equatable, Sendable {
         guard index + 1 < sorted.count else { return sorted[sorted.count - 1] }
         let low = sorted[index]
         let high = sorted[index + 1]
-        return low + (place - Double(index)) * (high - low)
+        let weight = place - Double(index)
+        // The difference of huge values of opposite sign is beyond a double's range.
+        guard (high - low).isFinite else { return low * (1 - weight) + high * weight }
+        return low + weight * (high - low)
     }
 
-    /// These are the most frequent values that repeat more than the 1,024th part of the reference,
-    /// or all values when there are few distinct ones.
-    private static func atoms(_ sorted: [Double], budget: Int) -> [Double] {
+    /// This is each distinct value with its number of rows.
+    private static func runs(_ sorted: [Double]) -> [(value: Double, count: Int)] {
         var runs: [(value: Double, count: Int)] = []
         var start = 0
         while start < sorted.count {
@@ -110,13 +129,24 @@ public struct BinEdges: Equatable, Sendable {
             runs.append((sorted[start], end - start))
             start = end
         }
-        let fewDistinct = runs.count <= budget && runs.count * 4 <= sorted.count
-        let atoms = runs.filter { fewDistinct || ($0.count > 1 && $0.count * 1_024 > sorted.count) }
-        return atoms.sorted { ($0.count, $0.value) > ($1.count, $1.value) }
-            .prefix(max(0, budget)).map(\.value)
+        return runs
+    }
+
+    /// These are the most frequent values that repeat more than the 1,024th part of the reference,
+    /// or all values when there are few distinct ones.
+    private static func atoms(
+        _ runs: [(value: Double, count: Int)], _ rowCount: Int, _ countMax: Int
+    ) -> Set<Double> {
+        let areFew = runs.count <= countMax && runs.count * 4 <= rowCount
+        let atoms = runs.filter { areFew || ($0.count > 1 && $0.count * 1_024 > rowCount) }
+        return Set(
+            atoms.sorted { ($0.count, $0.value) > ($1.count, $1.value) }
+                .prefix(max(0, countMax)).map(\.value))
     }
 
     /// This is the bin of one value, by binary search.
+    ///
+    /// - Precondition: `value` is not NaN, which has no bin.
     public func bin(of value: Double) -> Int {
         var low = 0
         var high = edges.count

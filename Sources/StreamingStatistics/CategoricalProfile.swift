@@ -1,20 +1,34 @@
 /// This is one categorical quantity of one pane: counts of the reference's categories, unseen, missing.
 public struct CategoricalProfile: Equatable, Sendable {
-    /// Distinct unseen texts that are remembered by name; later ones count as unseen only.
+    /// Distinct unseen texts that are remembered by name.
     public static let unseenTextCountMax = 64
 
     /// [categoryCount + 1]; the last is the unseen bin.
     public private(set) var counts: [UInt64]
+    /// Values that are missing.
     public private(set) var missing: UInt64 = 0
-    /// Unseen texts with their counts; a text may be counted too low when there were many others.
+    /// The most frequent unseen texts with their counts.
+    ///
+    /// Exact up to `unseenTextCountMax` distinct ones, in whatever order they were counted and merged.
+    /// Source: J. Misra, D. Gries, "Finding Repeated Elements", 1982; merging: P. Agarwal et al.,
+    /// "Mergeable Summaries", PODS 2012.
+    /// - Accuracy: Beyond that, a count is too low by at most `unseen / 65`, never too high; so every
+    ///   text with more than that share is here.
     public private(set) var unseenTexts: [String: UInt64] = [:]
 
+    /// Starts empty.
     public init(categoryCount: Int) {
         counts = [UInt64](repeating: 0, count: categoryCount + 1)
     }
 
     /// Puts a stored profile together again.
     public init?(counts: [UInt64], missing: UInt64, unseenTexts: [String: UInt64]) {
+        var total: UInt64 = 0
+        for count in counts {
+            let (sum, isOverflow) = total.addingReportingOverflow(count)
+            guard !isOverflow else { return nil }
+            total = sum
+        }
         guard !counts.isEmpty, unseenTexts.count <= Self.unseenTextCountMax else { return nil }
         self.counts = counts
         self.missing = missing
@@ -23,6 +37,7 @@ public struct CategoricalProfile: Equatable, Sendable {
 
     /// Values that are not missing.
     public var count: UInt64 { counts.reduce(0, +) }
+    /// Values that the reference has no category for.
     public var unseen: UInt64 { counts[counts.count - 1] }
 
     /// Counts `times` values of a category, of the unseen bin (the last), or missing (nil).
@@ -37,18 +52,27 @@ public struct CategoricalProfile: Equatable, Sendable {
     }
 
     private mutating func remember(_ text: String, _ times: UInt64) {
-        if unseenTexts[text] != nil || unseenTexts.count < Self.unseenTextCountMax {
-            unseenTexts[text, default: 0] += times
-        }
+        guard times > 0 else { return }
+        unseenTexts[text, default: 0] += times
+        dropRarest()
     }
 
+    /// Keeps the table within its limit by taking the largest count that must go from all counts.
+    private mutating func dropRarest() {
+        guard unseenTexts.count > Self.unseenTextCountMax else { return }
+        let largest = unseenTexts.values.sorted(by: >)
+        let taken = largest[Self.unseenTextCountMax]
+        unseenTexts = unseenTexts.compactMapValues { $0 > taken ? $0 - taken : nil }
+    }
+
+    /// Counts what another profile has counted.
+    ///
     /// - Precondition: both have the same categories.
     public mutating func merge(_ other: Self) {
         precondition(counts.count == other.counts.count, "profiles of different categories")
         for index in counts.indices { counts[index] += other.counts[index] }
         missing += other.missing
-        for (text, times) in other.unseenTexts.sorted(by: { $0.key < $1.key }) {
-            remember(text, times)
-        }
+        unseenTexts.merge(other.unseenTexts, uniquingKeysWith: +)
+        dropRarest()
     }
 }

@@ -6,7 +6,10 @@ import Glibc
 /// by its continued fraction above.
 /// Source: W. Press et al., Numerical Recipes, 3rd ed., section 6.2.
 ///
-/// - Parameter degreesOfFreedom: At least 1.
+/// - Parameters:
+///   - x: The statistic; below 0 the answer is 1.
+///   - degreesOfFreedom: At least 1.
+/// - Returns: Within 0...1.
 /// - Accuracy: About 1e-12 relative.
 public func chiSquareSurvival(_ x: Double, degreesOfFreedom: Int) -> Double {
     precondition(degreesOfFreedom >= 1, "degreesOfFreedom \(degreesOfFreedom)")
@@ -51,10 +54,12 @@ public func chiSquareSurvival(_ x: Double, degreesOfFreedom: Int) -> Double {
 /// This is Wilson's score interval of a proportion.
 ///
 /// Source: E. B. Wilson, JASA 22(158), 1927.
+/// - Precondition: `successes` is at most `count`.
 /// - Returns: Within 0...1; (0, 1) when `count` is 0.
 public func wilsonInterval(
     successes: UInt64, count: UInt64, z: Double = 1.959963984540054
 ) -> (lower: Double, upper: Double) {
+    precondition(successes <= count, "\(successes) of \(count)")
     guard count > 0 else { return (0, 1) }
     let n = Double(count)
     let p = Double(successes) / n
@@ -75,13 +80,18 @@ public func wilsonInterval(
 ///
 /// - Parameters:
 ///   - successes: Σx, in 0...count.
+///   - count: The number of rows so far.
 ///   - alpha: The chance that the interval ever misses.
 ///   - optimalCount: The number of rows at which it should be tightest.
 /// - Returns: Within 0...1; (0, 1) when `count` is 0.
 public func betaBinomialConfidenceSequence(
     successes: Double, count: Double, alpha: Double, optimalCount: Double
 ) -> (lower: Double, upper: Double) {
+    precondition(alpha > 0 && alpha < 1, "alpha \(alpha)")
+    precondition(optimalCount > 0, "optimalCount \(optimalCount)")
     guard count > 0 else { return (0, 1) }
+    // A sum of rounded terms may stray past its bounds by an ulp.
+    let successes = min(max(successes, 0), count)
     let failures = count - successes
     let mean = successes / count
     let threshold = log(1 / alpha)

@@ -4,16 +4,24 @@ public struct NumericProfile: Equatable, Sendable {
     public let shift: Double
     /// Values that are not missing.
     public private(set) var count: UInt64 = 0
+    /// Values that are missing.
     public private(set) var missing: UInt64 = 0
+    /// The smallest value; nil when nothing was counted.
     public private(set) var minimum: Double?
+    /// The largest value; nil when nothing was counted.
     public private(set) var maximum: Double?
+    /// How many values each bin holds.
     public private(set) var counts: BinCounts
-    /// Σ(x − shift)
+    /// Σ(x − shift).
     public private(set) var sum = CompensatedSum()
-    /// Σ(x − shift)²
+    /// Σ(x − shift)².
     public private(set) var sumOfSquares = CompensatedSum()
 
+    /// Starts empty.
+    ///
+    /// - Precondition: `shift` is finite.
     public init(binCount: Int, shift: Double) {
+        precondition(shift.isFinite, "shift \(shift)")
         self.shift = shift
         counts = BinCounts(binCount: binCount)
     }
@@ -23,7 +31,8 @@ public struct NumericProfile: Equatable, Sendable {
         shift: Double, missing: UInt64, minimum: Double?, maximum: Double?, counts: BinCounts,
         sum: CompensatedSum, sumOfSquares: CompensatedSum
     ) {
-        guard (minimum == nil) == (counts.total == 0), (maximum == nil) == (counts.total == 0) else {
+        guard (minimum == nil) == (counts.total == 0), (maximum == nil) == (counts.total == 0)
+        else {
             return nil
         }
         self.shift = shift
@@ -69,28 +78,38 @@ public struct NumericProfile: Equatable, Sendable {
     public mutating func absorb(_ values: Span<Double>, bins: Span<UInt16>) {
         precondition(values.count == bins.count, "\(values.count) values, \(bins.count) bins")
         counts.add(bins: bins)
-        var low = minimum ?? .infinity
-        var high = maximum ?? -.infinity
-        var sum = sum
-        var squares = sumOfSquares
-        var present: UInt64 = 0
-        for index in 0..<values.count {
-            let value = values[index]
-            guard value == value else { continue }
-            present += 1
-            low = value < low ? value : low
-            high = value > high ? value : high
-            let shifted = value - shift
-            sum.add(shifted)
+        var low = SIMD4(repeating: minimum ?? .infinity)
+        var high = SIMD4(repeating: maximum ?? -.infinity)
+        var sums = CompensatedLanes()
+        var squares = CompensatedLanes()
+        var presentLanes = SIMD4<Int64>.zero
+        var index = 0
+        while index < values.count {
+            // What is missing, and what lies past the end, adds nothing.
+            var four = SIMD4(repeating: Double.nan)
+            if index &+ 4 <= values.count {
+                four = SIMD4(
+                    values[index], values[index &+ 1], values[index &+ 2], values[index &+ 3])
+            } else {
+                for lane in 0..<values.count - index { four[lane] = values[index + lane] }
+            }
+            let isPresent = four .== four
+            presentLanes.replace(with: presentLanes &+ 1, where: isPresent)
+            low.replace(with: four, where: four .< low)
+            high.replace(with: four, where: four .> high)
+            let shifted = (four - shift).replacing(with: 0, where: .!isPresent)
+            sums.add(shifted)
             squares.add(shifted * shifted)
+            index &+= 4
         }
+        let present = UInt64(presentLanes.wrappedSum())
         count += present
         missing += UInt64(values.count) - present
         guard present > 0 else { return }
-        self.sum = sum
-        sumOfSquares = squares
-        minimum = low
-        maximum = high
+        sums.fold(into: &sum)
+        squares.fold(into: &sumOfSquares)
+        minimum = low.min()
+        maximum = high.max()
     }
 
     /// Counts missing values.
@@ -105,6 +124,8 @@ public struct NumericProfile: Equatable, Sendable {
         sumOfSquares.add(shifted * shifted)
     }
 
+    /// Counts what another profile has counted.
+    ///
     /// - Precondition: both have the same edges and shift.
     public mutating func merge(_ other: Self) {
         precondition(shift == other.shift, "shifts \(shift) and \(other.shift)")

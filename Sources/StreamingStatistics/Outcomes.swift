@@ -3,13 +3,20 @@ import Glibc
 /// This is the outcomes of a classifier in one pane: hits, and for binary scores their losses and the
 /// (score bin × outcome) counts.
 public struct BinaryOutcomes: Equatable, Sendable {
+    /// Outcomes, with or without a score.
     public private(set) var count: UInt64 = 0
+    /// Outcomes whose predicted label was right.
     public private(set) var correct: UInt64 = 0
+    /// Σ −ln p of what happened, over scored outcomes, nats.
     public private(set) var logLossSum = CompensatedSum()
+    /// Σ(score − [positive])², over scored outcomes.
     public private(set) var brierSum = CompensatedSum()
+    /// Scored outcomes of the positive class, per score bin.
     public private(set) var positives: BinCounts
+    /// Scored outcomes of all other classes, per score bin.
     public private(set) var negatives: BinCounts
 
+    /// Starts empty, with so many score bins.
     public init(binCount: Int) {
         positives = BinCounts(binCount: binCount)
         negatives = BinCounts(binCount: binCount)
@@ -20,8 +27,9 @@ public struct BinaryOutcomes: Equatable, Sendable {
         count: UInt64, correct: UInt64, logLossSum: CompensatedSum, brierSum: CompensatedSum,
         positives: BinCounts, negatives: BinCounts
     ) {
-        guard correct <= count, positives.binCount == negatives.binCount,
-            positives.total + negatives.total <= count
+        let (scored, isOverflow) = positives.total.addingReportingOverflow(negatives.total)
+        guard correct <= count, positives.binCount == negatives.binCount, !isOverflow,
+            scored <= count
         else { return nil }
         self.count = count
         self.correct = correct
@@ -34,6 +42,7 @@ public struct BinaryOutcomes: Equatable, Sendable {
     /// Outcomes that have a score.
     public var scored: UInt64 { positives.total + negatives.total }
 
+    /// Counts one outcome; without a score, `scoreBin` is not looked at.
     public mutating func add(score: Double?, scoreBin: Int, isPositive: Bool, isCorrect: Bool) {
         count += 1
         if isCorrect { correct += 1 }
@@ -53,6 +62,9 @@ public struct BinaryOutcomes: Equatable, Sendable {
         brierSum.subtract(Self.squaredError(score, isPositive))
     }
 
+    /// Counts what others have counted.
+    ///
+    /// - Precondition: both have the same score bins.
     public mutating func merge(_ other: Self) {
         count += other.count
         correct += other.correct
@@ -76,14 +88,19 @@ public struct BinaryOutcomes: Equatable, Sendable {
 
 /// This is the outcomes of a regression in one pane: sums of errors.
 public struct RegressionOutcomes: Equatable, Sendable {
+    /// Outcomes counted.
     public private(set) var count: UInt64 = 0
+    /// Σ|prediction − truth|.
     public private(set) var absoluteSum = CompensatedSum()
+    /// Σ(prediction − truth)².
     public private(set) var squaredSum = CompensatedSum()
-    /// Σ(prediction − truth)
+    /// Σ(prediction − truth).
     public private(set) var signedSum = CompensatedSum()
 
+    /// Starts empty.
     public init() {}
 
+    /// Puts stored outcomes together again.
     public init(
         count: UInt64, absoluteSum: CompensatedSum, squaredSum: CompensatedSum,
         signedSum: CompensatedSum
@@ -94,6 +111,7 @@ public struct RegressionOutcomes: Equatable, Sendable {
         self.signedSum = signedSum
     }
 
+    /// Counts one outcome.
     public mutating func add(prediction: Double, truth: Double) {
         let error = prediction - truth
         count += 1
@@ -111,6 +129,7 @@ public struct RegressionOutcomes: Equatable, Sendable {
         signedSum.subtract(error)
     }
 
+    /// Counts what others have counted.
     public mutating func merge(_ other: Self) {
         count += other.count
         absoluteSum.merge(other.absoluteSum)

@@ -6,6 +6,7 @@ public struct PSIResult: Equatable, Sendable {
     public let value: Double
     /// The 95 % delta-method interval of `value`; `lower` is at least 0.
     public let lower: Double
+    /// The other end of the interval.
     public let upper: Double
     /// Of the hypothesis that both samples come from one distribution.
     public let pValue: Double

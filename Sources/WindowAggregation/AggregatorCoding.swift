@@ -13,6 +13,7 @@ import StreamingStatistics
 // bins, categories and shift are the reference's and are not repeated.
 
 extension ModelAggregator {
+    /// Appends the aggregator's bytes; equal aggregators append equal ones.
     public func encode(to writer: inout ByteWriter) {
         writer.write(schema.model.rawValue)
         writer.write(schema.task?.rawValue)
@@ -36,6 +37,9 @@ extension ModelAggregator {
         }
     }
 
+    /// Reads what `encode` wrote.
+    ///
+    /// - Throws: On anything else, and never traps later on what it accepted.
     public init(decoding reader: inout ByteReader) throws(ByteReadingError) {
         let start = reader.offset
         guard let model = ModelID(try reader.readText()) else {
@@ -143,12 +147,10 @@ extension ModelReference {
             }
         }
         let prediction = try NumericReference(decoding: &reader)
-        let outcomes = try OutcomeProfile(
-            decoding: &reader, binCount: prediction.scoreEdges.binCount)
         self.init(
             id: id, pinnedAt: time, origin: origin, rowCount: rowCount, task: task,
-            positiveLabel: positiveLabel, features: features, prediction: prediction,
-            outcomes: outcomes)
+            positiveLabel: positiveLabel, features: features, prediction: prediction)
+        outcomes = try OutcomeProfile(decoding: &reader, binCount: scoreEdges.binCount)
     }
 }
 
@@ -214,7 +216,7 @@ extension PaneProfile {
             decoding: &reader, binCount: reference.prediction.edges.binCount,
             shift: reference.prediction.profile.shift)
         let outcomes = try OutcomeProfile(
-            decoding: &reader, binCount: reference.prediction.scoreEdges.binCount)
+            decoding: &reader, binCount: reference.scoreEdges.binCount)
         self.init(
             predictionCount: count, features: features, prediction: prediction, outcomes: outcomes)
     }
@@ -240,7 +242,7 @@ extension NumericProfile {
         let counts = try BinCounts(decoding: &reader, binCount: binCount)
         let sum = try CompensatedSum(decoding: &reader)
         let squares = try CompensatedSum(decoding: &reader)
-        guard
+        guard (minimum ?? 0).isFinite, (maximum ?? 0).isFinite,
             let profile = NumericProfile(
                 shift: shift, missing: missing, minimum: minimum, maximum: maximum, counts: counts,
                 sum: sum, sumOfSquares: squares)

@@ -21,7 +21,7 @@ extension ModelAggregator {
             }
             var count: UInt64 = 0
             var outcomes = OutcomeProfile(
-                scoreBinCount: reference.prediction.scoreEdges.binCount)
+                scoreBinCount: reference.scoreEdges.binCount)
             forEachPane(version: query.version, window: window) { pane in
                 count += pane.predictionCount
                 if query.statistic.group == .performance { outcomes.merge(pane.outcomes) }
@@ -139,7 +139,8 @@ extension ModelAggregator {
                 pValue: result.pValue))
     }
 
-    private static func distance(_ profile: NumericProfile, _ numeric: NumericReference) -> Reading {
+    private static func distance(_ profile: NumericProfile, _ numeric: NumericReference) -> Reading
+    {
         guard profile.count > 0 else { return .undefined(reason: "all values are missing") }
         guard
             let bounds = binnedKolmogorovSmirnov(
@@ -228,7 +229,7 @@ extension ModelAggregator {
                 reason: "the positive label was not known when reference \(reference.id) was pinned"
             )
         }
-        return classification(statistic, outcomes.binary, reference.prediction.scoreEdges)
+        return classification(statistic, outcomes.binary, reference.scoreEdges)
     }
 
     private static func regression(_ statistic: Statistic, _ sums: RegressionOutcomes) -> Reading {
@@ -296,8 +297,9 @@ extension FeatureReference.Content {
 }
 
 extension ModelReference {
-    /// This is what a query names: a feature with its place, or the prediction, which has none. A feature
-    /// that is called `prediction` cannot be asked for.
+    /// This is what a query names: a feature with its place, or the prediction, which has none.
+    ///
+    /// A feature that is called `prediction` cannot be asked for.
     func subject(named name: String) -> (place: Int?, content: FeatureReference.Content)? {
         if name == "prediction" { return (nil, .numeric(prediction)) }
         return features.firstIndex { $0.name == name }.map { ($0, features[$0].content) }

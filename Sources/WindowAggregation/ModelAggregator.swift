@@ -6,16 +6,20 @@ import StreamingStatistics
 /// It guarantees that counts do not depend on the order or the batching of rows. Its limit: a feature
 /// that the reference does not know is not profiled, because it has no bins.
 public struct ModelAggregator: Sendable {
+    /// This is the newest schema; what the panes were made with is in the reference.
     public private(set) var schema: ModelSchema
+    /// This is what windows are compared with; nil until one is pinned.
     public private(set) var reference: ModelReference?
     /// In order of first appearance.
     public private(set) var versions: [String] = []
     var series: [PaneSeries] = []
     private var indexOfVersion: [String: Int] = [:]
 
+    /// Makes an aggregator that counts nothing until a reference is pinned.
     public init(schema: ModelSchema) { self.schema = schema }
 
-    init(schema: ModelSchema, reference: ModelReference?, versions: [String], series: [PaneSeries]) {
+    init(schema: ModelSchema, reference: ModelReference?, versions: [String], series: [PaneSeries])
+    {
         self.schema = schema
         self.reference = reference
         self.versions = versions
@@ -59,7 +63,8 @@ public struct ModelAggregator: Sendable {
     public mutating func update(schema: ModelSchema) {
         precondition(
             series.isEmpty || schema.paneMilliseconds == self.schema.paneMilliseconds,
-            "a pane of \(schema.paneMilliseconds) ms among panes of \(self.schema.paneMilliseconds) ms")
+            "a pane of \(schema.paneMilliseconds) ms among panes of \(self.schema.paneMilliseconds) ms"
+        )
         self.schema = schema
         guard series.isEmpty, var reference else { return }
         reference.task = reference.task ?? schema.task
@@ -75,6 +80,7 @@ public struct ModelAggregator: Sendable {
         indexOfVersion = [:]
     }
 
+    /// This is the names of the schema's features, known to the reference or not.
     public var featureNames: [String] { schema.features.map(\.name) }
 
     /// This is from the first pane's start to the last pane's end; nil without rows.
@@ -91,7 +97,9 @@ public struct ModelAggregator: Sendable {
 
     /// Folds the rows that the join admitted into their panes.
     ///
-    /// - Parameter rows: Indices into the batch, strictly increasing.
+    /// - Parameters:
+    ///   - batch: Columns of equal length; features that the reference does not know are passed over.
+    ///   - rows: Indices into the batch, strictly increasing.
     public mutating func absorb(_ batch: PredictionBatch, rows: [Int]) {
         guard let reference, !rows.isEmpty else { return }
         let groups = grouped(batch, rows)
@@ -144,7 +152,7 @@ public struct ModelAggregator: Sendable {
             PaneProfile(for: reference)
         }
         series[version].profiles[place].outcomes.absorb(
-            outcome, edges: reference.prediction.scoreEdges, task: reference.task,
+            outcome, edges: reference.scoreEdges, task: reference.task,
             positiveLabel: reference.positiveLabel, adding: adding)
     }
 
@@ -238,8 +246,9 @@ public struct ModelAggregator: Sendable {
 }
 
 extension PredictionBatch {
-    /// This is a feature's column. Batches mostly name features in the reference's order, so `place` is
-    /// looked at first.
+    /// This is a feature's column, nil where the batch has none.
+    ///
+    /// Batches mostly name features in the reference's order, so `place` is looked at first.
     fileprivate func column(named name: String, near place: Int) -> FeatureColumn? {
         if place < features.count, features[place].name == name { return features[place].column }
         return features.first { $0.name == name }?.column

@@ -10,19 +10,28 @@ public struct ModelReference: Sendable, Equatable {
     /// Categories of one feature that get a bin of their own; rarer ones count as unseen.
     public static let categoryCountMax = 10_000
 
+    /// `r-` and the number of the model's reference.
     public let id: String
+    /// The event time from which it counts.
     public let pinnedAt: EventTime
+    /// Who chose the rows.
     public let origin: Origin
+    /// Rows, with missing values and without.
     public let rowCount: Int
-    /// What the score and the outcomes mean. Both are fixed with the reference, because outcomes that
-    /// were counted in one way cannot be taken back in another.
+    /// What the score and the outcomes mean.
+    ///
+    /// Both are fixed with the reference, because outcomes that were counted in one way cannot be taken
+    /// back in another.
     var task: TaskKind?
     var positiveLabel: String?
     var features: [FeatureReference]
     /// The prediction itself: the score, or the value of a regression.
     var prediction: NumericReference
+    /// The bins in which scores with ground truth are counted.
+    let scoreEdges: BinEdges
     var outcomes: OutcomeProfile
 
+    /// Makes the bins, categories and baselines of the batches' rows, with ground truth where it is inline.
     public init(
         id: String, pinnedAt: EventTime, origin: Origin, schema: ModelSchema,
         batches: [PredictionBatch]
@@ -35,20 +44,21 @@ public struct ModelReference: Sendable, Equatable {
         positiveLabel = schema.positiveLabel
         features = schema.features.map { FeatureReference($0, batches) }
         prediction = NumericReference(batches.map { $0.predictionColumn(for: schema.task) })
-        let edges = prediction.scoreEdges
-        outcomes = OutcomeProfile(scoreBinCount: edges.binCount)
+        scoreEdges = prediction.edges.refinedForScores
+        outcomes = OutcomeProfile(scoreBinCount: scoreEdges.binCount)
         for batch in batches {
             for row in 0..<batch.rowCount {
                 guard let outcome = batch.inlineOutcome(at: row) else { continue }
                 outcomes.absorb(
-                    outcome, edges: edges, task: task, positiveLabel: positiveLabel, adding: true)
+                    outcome, edges: scoreEdges, task: task, positiveLabel: positiveLabel,
+                    adding: true)
             }
         }
     }
 
     init(
         id: String, pinnedAt: EventTime, origin: Origin, rowCount: Int, task: TaskKind?,
-        positiveLabel: String?, features: [FeatureReference], prediction: NumericReference, outcomes: OutcomeProfile
+        positiveLabel: String?, features: [FeatureReference], prediction: NumericReference
     ) {
         self.id = id
         self.pinnedAt = pinnedAt
@@ -58,7 +68,8 @@ public struct ModelReference: Sendable, Equatable {
         self.positiveLabel = positiveLabel
         self.features = features
         self.prediction = prediction
-        self.outcomes = outcomes
+        scoreEdges = prediction.edges.refinedForScores
+        outcomes = OutcomeProfile(scoreBinCount: scoreEdges.binCount)
     }
 
     /// This is the number of bins of each feature: for a categorical one its categories.
@@ -136,13 +147,6 @@ struct NumericReference: Sendable, Equatable {
         profile.absorb(values.span, bins: bins.span)
     }
 
-    /// The bins for scores: the reference's, or equal ones where it had none.
-    var scoreEdges: BinEdges { edges.edges.isEmpty ? Self.uniformScoreEdges ?? edges : edges }
-
-    /// 1,024 bins: 1,022 equal ones in 0...1, one for 0 and below, one above 1.
-    private static let uniformScoreEdges = BinEdges(
-        edges: (0...1_022).map { Double($0) / 1_022 }, decileEdges: [])
-
     func emptyProfile() -> NumericProfile {
         NumericProfile(binCount: edges.binCount, shift: profile.shift)
     }
@@ -190,6 +194,34 @@ struct CategoricalReference: Sendable, Equatable {
 
     func emptyProfile() -> CategoricalProfile {
         CategoricalProfile(categoryCount: categories.count)
+    }
+}
+
+extension BinEdges {
+    /// The octaves towards 0, and towards 1, that get bins of their own: down to 2⁻¹³.
+    private static let scoreOctaveCount = 12
+    /// Bins of each of these octaves; and so the relative width of a bin, at most 5 %.
+    private static let scoreStepCount = 20
+
+    /// This is the bins of scores for the area under the curve: of the reference's edges in 0...1 its atoms
+    /// and every second other one, and a fixed grid that is as fine near 0 and 1 as it is in the middle.
+    ///
+    /// A model that has drifted gives scores where its reference had hardly any, and in one wide bin the area
+    /// would be unknown. The grid is plain arithmetic, so every machine makes the same one.
+    fileprivate var refinedForScores: BinEdges {
+        var chosen: Set<Double> = [Double(0).nextDown, 0, 0.5, Double(1).nextDown, 1]
+        for octave in 1...Self.scoreOctaveCount {
+            let start = 1 / Double(2 << octave)
+            for step in 0..<Self.scoreStepCount {
+                let edge = start * (1 + Double(step) / Double(Self.scoreStepCount))
+                chosen.formUnion([edge, 1 - edge])
+            }
+        }
+        for (index, edge) in edges.enumerated() where edge > 0 && edge < 1 {
+            if index.isMultiple(of: 2) || isAtom[index] || isAtom[index + 1] { chosen.insert(edge) }
+        }
+        if edges.isEmpty { chosen.formUnion((1..<512).map { Double($0) / 512 }) }
+        return BinEdges(edges: chosen.sorted(), decileEdges: []) ?? self
     }
 }
 

@@ -89,7 +89,7 @@ struct PaneProfile: Sendable, Equatable {
     init(for reference: ModelReference) {
         features = reference.features.map(\.content.emptyProfile)
         prediction = reference.prediction.emptyProfile()
-        outcomes = OutcomeProfile(scoreBinCount: reference.prediction.scoreEdges.binCount)
+        outcomes = OutcomeProfile(scoreBinCount: reference.scoreEdges.binCount)
     }
 
     init(

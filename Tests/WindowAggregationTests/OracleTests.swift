@@ -1,0 +1,127 @@
+import MonitoringDomain
+import MonitoringTestSupport
+import Testing
+import WindowAggregation
+
+/// Real streams, folded in batches, against values that other libraries computed.
+@Suite(.enabled(if: Repository.hasStreams, "the real streams are not beside the repository"))
+struct OracleTests {
+    @Test(
+        .timeLimit(.minutes(5)),
+        arguments: [
+            ("elec2", ["day", "week"]), ("carloan", ["month"]), ("bike", ["week", "month"]),
+        ])
+    func `every measurement is the oracle's`(name: String, schemes: [String]) throws {
+        let stream = try OracleStream(name)
+        let aggregator = try fold(stream)
+        let tied = try stream.tiedColumns()
+        var comparison = Comparison(aggregator: aggregator)
+
+        for scheme in schemes {
+            let drift = try stream.drift(scheme)
+            for (column, values) in drift.columns.sorted(by: { $0.key < $1.key })
+            where column != "prediction.label" {
+                for (statistic, expected) in values.statistics {
+                    try comparison.compare(
+                        statistic, of: column.hasPrefix("prediction.") ? "prediction" : column,
+                        with: expected, in: drift.windows,
+                        isLowerBound: statistic == .psi && tied.contains(column))
+                }
+            }
+            let performance = try stream.performance(scheme)
+            for (statistic, expected) in performance.statistics {
+                try comparison.compare(
+                    statistic, of: nil, with: expected, in: performance.windows,
+                    isLowerBound: false)
+            }
+        }
+        #expect(comparison.differences.prefix(12) == [], "\(comparison.differences.count) in all")
+        for (statistic, count) in comparison.counts { #expect(count > 0, "\(statistic)") }
+        // Bounds that held everything would be certain, and useless.
+        for (statistic, width) in comparison.certifiedWidths {
+            let count = Double(comparison.counts[statistic] ?? 0)
+            #expect(width / count < 0.01, "\(statistic)")
+        }
+    }
+
+    private func fold(_ stream: OracleStream) throws -> ModelAggregator {
+        let schema = try stream.schema()
+        var aggregator = ModelAggregator(schema: schema)
+        aggregator.pin(
+            ModelReference(
+                id: "r-1", pinnedAt: EventTime(milliseconds: 0), origin: .uploaded, schema: schema,
+                batches: [try stream.batch("reference")]))
+        let production = try stream.batch("production")
+        for start in stride(from: 0, to: production.rowCount, by: 5_000) {
+            aggregator.absorb(
+                production, rows: Array(start..<min(start + 5_000, production.rowCount)))
+        }
+        for row in 0..<production.rowCount {
+            let label = production.truthLabels.text(at: row)
+            let value = production.truthValues[row]
+            guard label != nil || !value.isNaN else { continue }
+            aggregator.absorb(
+                Outcome(
+                    version: "1", time: EventTime(milliseconds: production.times[row]),
+                    predictedLabel: production.labels.text(at: row),
+                    score: production.scores[row].isNaN ? nil : production.scores[row],
+                    predictedValue: production.values[row].isNaN ? nil : production.values[row],
+                    truthLabel: label, truthValue: value.isNaN ? nil : value),
+                adding: true)
+        }
+        return aggregator
+    }
+}
+
+/// This is how many values were compared, and which differ.
+private struct Comparison {
+    let aggregator: ModelAggregator
+    var counts: [Statistic: Int] = [:]
+    /// The sums of the certified intervals' widths.
+    var certifiedWidths: [Statistic: Double] = [:]
+    var differences: [String] = []
+
+    init(aggregator: ModelAggregator) { self.aggregator = aggregator }
+
+    mutating func compare(
+        _ statistic: Statistic, of feature: String?, with expected: [Double?],
+        in windows: OracleWindows, isLowerBound: Bool
+    ) throws {
+        let query = MeasurementQuery(
+            model: aggregator.schema.model, statistic: statistic, feature: feature)
+        counts[statistic, default: 0] += 0
+        for (index, expected) in expected.enumerated() {
+            let reading = aggregator.measure(query, window: try windows.window(index)).reading
+            let place = "\(statistic)(\(feature ?? "")) of \(windows.start[index])"
+            guard let expected else {
+                if reading.estimate != nil { differences.append("\(place): \(reading), not none") }
+                continue
+            }
+            counts[statistic, default: 0] += 1
+            if let estimate = reading.estimate, estimate.isCertified,
+                let lower = estimate.lower, let upper = estimate.upper
+            {
+                certifiedWidths[statistic, default: 0] += upper - lower
+            }
+            if !matches(reading, expected, statistic, isLowerBound: isLowerBound) {
+                differences.append("\(place): \(reading), not \(expected)")
+            }
+        }
+    }
+
+    /// The oracle has twelve significant digits; the exact statistics agree to 1e-9 relative, the two
+    /// from histograms hold its value between their bounds.
+    private func matches(
+        _ reading: Reading, _ expected: Double, _ statistic: Statistic, isLowerBound: Bool
+    ) -> Bool {
+        guard let estimate = reading.estimate else { return false }
+        let slack = 1e-9 * max(abs(expected), 1e-3)
+        if statistic == .ks || statistic == .rocAUC {
+            guard let lower = estimate.lower, let upper = estimate.upper else { return false }
+            return lower - slack <= expected && expected <= upper + slack
+                && lower <= estimate.value && estimate.value <= upper
+        }
+        return isLowerBound
+            ? estimate.value >= expected - slack : abs(estimate.value - expected) <= slack
+    }
+}

@@ -68,24 +68,44 @@ public final class TemporaryPostgres: @unchecked Sendable {
         }
     }
 
-    private static func run(_ program: String, _ arguments: [String]) throws(TemporaryPostgresError) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
-        process.currentDirectoryURL = URL(fileURLWithPath: "/tmp")
-        // The server keeps what it inherits, so its output must not be a pipe that somebody waits on.
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        process.standardInput = FileHandle.nullDevice
-        do {
-            try process.run()
-        } catch {
-            throw TemporaryPostgresError(description: "\(program): \(error.localizedDescription)")
+    /// Runs a program to its end, with nothing of ours open in it: Foundation's `Process` would wait for
+    /// the server, which inherits the socket by which it watches its child.
+    private static func run(
+        _ program: String, _ arguments: [String]
+    ) throws(TemporaryPostgresError) {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        for (descriptor, mode) in [(Int32(0), O_RDONLY), (1, O_WRONLY), (2, O_WRONLY)] {
+            posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", mode, 0)
         }
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
+        // Numbers that are not open are passed over.
+        for descriptor in Int32(3)..<256 {
+            posix_spawn_file_actions_addclose(&actions, descriptor)
+        }
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        // Threads of ours may block signals; the server must get its own.
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        // From a folder that the server's user may enter.
+        let words = ["/usr/bin/env", "-C", "/tmp", program] + arguments
+        var texts: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
+        texts.append(nil)
+        defer { for text in texts { free(text) } }
+        var child = pid_t()
+        let failure = posix_spawn(&child, words[0], &actions, &attributes, texts, environ)
+        guard failure == 0 else {
             throw TemporaryPostgresError(
-                description: "\(program) ended with \(process.terminationStatus)")
+                description: "\(program): \(String(cString: strerror(failure)))")
+        }
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0, errno == EINTR {}
+        guard status == 0 else {
+            throw TemporaryPostgresError(description: "\(program) ended with status \(status)")
         }
     }
 

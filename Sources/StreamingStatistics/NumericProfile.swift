@@ -53,6 +53,8 @@ public struct NumericProfile: Equatable, Sendable {
     }
 
     /// With divisor n; nil when nothing was counted or a square is beyond a double's range.
+    ///
+    /// - Accuracy: Relative error of the variance about 2⁻⁵² (1 + (mean − shift)² / variance).
     public var standardDeviation: Double? {
         guard count > 0, let minimum, let maximum else { return nil }
         // A constant has no deviation, whatever the rounding says.

@@ -77,8 +77,7 @@ import WindowAggregation
             reference: [Sample(amount: 1, colour: "red", score: 0.5)])
         try small.fold([
             Sample(
-                version: "1", amount: 1, colour: "red", label: "yes", score: 0.5, truthLabel: "no"),
-            Sample(version: "2", amount: 2, colour: "blue"),
+                version: "1", amount: 1, colour: "red", label: "yes", score: 0.5, truthLabel: "no")
         ])
         let bytes = small.encoded
 
@@ -97,7 +96,7 @@ import WindowAggregation
         var random = SeededGenerator(seed: seed)
         var readCount = 0
 
-        for _ in 0..<150 {
+        for _ in 0..<60 {
             var changed = bytes
             for _ in 0..<Int.random(in: 1...3, using: &random) {
                 changed[Int.random(in: changed.indices, using: &random)] =

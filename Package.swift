@@ -9,15 +9,19 @@ let settings: [SwiftSetting] = [
 ]
 
 /// A library of this package: its name, the modules below it, and the products of other packages.
-func module(_ name: String, _ modules: [String] = [], products: [Target.Dependency] = [],
-            resources: [Resource]? = nil) -> Target {
-    .target(name: name, dependencies: modules.map { .byName(name: $0) } + products,
-            resources: resources, swiftSettings: settings)
+func module(
+    _ name: String, _ modules: [String] = [], products: [Target.Dependency] = [],
+    resources: [Resource]? = nil
+) -> Target {
+    .target(
+        name: name, dependencies: modules.map { .byName(name: $0) } + products,
+        resources: resources, swiftSettings: settings)
 }
 
 func tests(_ name: String, _ modules: [String], resources: [Resource]? = nil) -> Target {
-    .testTarget(name: name, dependencies: modules.map { .byName(name: $0) },
-                resources: resources, swiftSettings: settings)
+    .testTarget(
+        name: name, dependencies: modules.map { .byName(name: $0) },
+        resources: resources, swiftSettings: settings)
 }
 
 let package = Package(
@@ -42,45 +46,74 @@ let package = Package(
         // Layer 1
         module("StreamingStatistics"),
         module("RecordCoding", ["MonitoringDomain", "ByteCoding", "CZstd", "CZlib"]),
-        module("RuleLanguage", ["MonitoringDomain"],
-               products: [.product(name: "Yams", package: "Yams")]),
+        module(
+            "RuleLanguage", ["MonitoringDomain"],
+            products: [.product(name: "Yams", package: "Yams")]),
         // Layer 2
         module("WindowAggregation", ["MonitoringDomain", "ByteCoding", "StreamingStatistics"]),
         module("RuleEvaluation", ["MonitoringDomain", "ByteCoding", "RuleLanguage"]),
         // Layer 3
-        module("MonitorCore", ["MonitoringDomain", "ByteCoding", "StreamingStatistics",
-                               "RecordCoding", "RuleLanguage", "WindowAggregation", "RuleEvaluation"]),
-        module("MonitorStore", ["MonitoringDomain", "ByteCoding", "CLibPQ"],
-               products: [.product(name: "GRDB", package: "GRDB.swift")]),
+        module(
+            "MonitorCore",
+            [
+                "MonitoringDomain", "ByteCoding", "StreamingStatistics",
+                "RecordCoding", "RuleLanguage", "WindowAggregation", "RuleEvaluation",
+            ]),
+        module(
+            "MonitorStore", ["MonitoringDomain", "ByteCoding", "CLibPQ"],
+            products: [.product(name: "GRDB", package: "GRDB.swift")]),
         // Layer 4
-        module("MonitorService", ["MonitoringDomain", "ByteCoding", "RecordCoding", "RuleLanguage",
-                                  "WindowAggregation", "RuleEvaluation", "MonitorCore", "MonitorStore"],
-               products: [.product(name: "Logging", package: "swift-log")]),
+        module(
+            "MonitorService",
+            [
+                "MonitoringDomain", "ByteCoding", "RecordCoding", "RuleLanguage",
+                "WindowAggregation", "RuleEvaluation", "MonitorCore", "MonitorStore",
+            ],
+            products: [.product(name: "Logging", package: "swift-log")]),
         // Layer 5
-        module("HTTPAPI", ["MonitoringDomain", "ByteCoding", "RecordCoding", "RuleLanguage",
-                           "RuleEvaluation", "WindowAggregation", "MonitorCore", "MonitorService"],
-               products: [.product(name: "Hummingbird", package: "hummingbird"),
-                          .product(name: "Logging", package: "swift-log")],
-               resources: [.copy("Resources")]),
+        module(
+            "HTTPAPI",
+            [
+                "MonitoringDomain", "ByteCoding", "RecordCoding", "RuleLanguage",
+                "RuleEvaluation", "WindowAggregation", "MonitorCore", "MonitorService",
+            ],
+            products: [
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            resources: [.copy("Resources")]),
         // Layer 6
-        .target(name: "LeewayBenchmarks",
-                dependencies: ["MonitoringDomain", "RecordCoding", "StreamingStatistics",
-                               "WindowAggregation", "MonitorCore"], swiftSettings: settings),
+        .target(
+            name: "LeewayBenchmarks",
+            dependencies: [
+                "MonitoringDomain", "RecordCoding", "StreamingStatistics",
+                "WindowAggregation", "MonitorCore",
+            ], swiftSettings: settings),
         .executableTarget(
             name: "leeway",
-            dependencies: ["MonitoringDomain", "ByteCoding", "RecordCoding", "RuleLanguage", "MonitorCore",
-                           "MonitorStore", "MonitorService", "HTTPAPI", "LeewayBenchmarks",
-                           .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                           .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                           .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "MonitoringDomain", "ByteCoding", "RecordCoding", "RuleLanguage", "MonitorCore",
+                "MonitorStore", "MonitorService", "HTTPAPI", "LeewayBenchmarks",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings),
         // Tests
-        .target(name: "MonitoringTestSupport", dependencies: ["MonitoringDomain"],
-                path: "Tests/MonitoringTestSupport", swiftSettings: settings),
+        .target(
+            name: "MonitoringTestSupport", dependencies: ["MonitoringDomain"],
+            path: "Tests/MonitoringTestSupport", swiftSettings: settings),
         tests("MonitoringDomainTests", ["MonitoringDomain", "MonitoringTestSupport"]),
         tests("ByteCodingTests", ["ByteCoding", "MonitoringTestSupport"]),
         tests("TidyTests", ["MonitoringDomain", "MonitoringTestSupport"]),
         tests("RecordCodingTests", ["MonitoringDomain", "ByteCoding", "RecordCoding"]),
+        tests("StreamingStatisticsTests", ["StreamingStatistics", "MonitoringTestSupport"]),
+        tests(
+            "WindowAggregationTests",
+            [
+                "MonitoringDomain", "ByteCoding", "StreamingStatistics", "WindowAggregation",
+                "MonitoringTestSupport",
+            ]),
         tests("leewayTests", ["MonitoringDomain", "leeway"]),
         // The executable is a dependency so that it is built before its tests run it.
         tests("EndToEndTests", ["MonitoringDomain", "MonitoringTestSupport", "leeway"]),

@@ -13,9 +13,15 @@ public enum JSONValue: Equatable, Sendable {
     public static func == (left: JSONValue, right: JSONValue) -> Bool { left.text == right.text }
 
     /// This is a number, or null where there is none.
-    public static func optional(_ value: Double?) -> JSONValue { value.map { .double($0) } ?? .null }
-    public static func optional(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
-    public static func optional(_ value: Int?) -> JSONValue { value.map { .int(Int64($0)) } ?? .null }
+    public static func optional(_ value: Double?) -> JSONValue {
+        value.map { .double($0) } ?? .null
+    }
+    public static func optional(_ value: String?) -> JSONValue {
+        value.map { .string($0) } ?? .null
+    }
+    public static func optional(_ value: Int?) -> JSONValue {
+        value.map { .int(Int64($0)) } ?? .null
+    }
 
     /// This is the document without white space.
     public var text: String {

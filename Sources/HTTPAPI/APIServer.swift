@@ -58,7 +58,8 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
             default: nil
             }
         // An allowed method that was not found is a file that is not there.
-        guard let allowed, !allowed.split(separator: ", ").contains(Substring(request.method.rawValue))
+        guard let allowed,
+            !allowed.split(separator: ", ").contains(Substring(request.method.rawValue))
         else { return nil }
         return allowed
     }

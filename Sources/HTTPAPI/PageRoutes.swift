@@ -24,7 +24,8 @@ struct PageRoutes {
             guard let description else { throw Problem.notFound("not part of this build") }
             return response(description, "application/yaml; charset=utf-8")
         }
-        let chart = Self.chartPaths.lazy.compactMap { FileManager.default.contents(atPath: $0) }.first
+        let chart = Self.chartPaths.lazy.compactMap { FileManager.default.contents(atPath: $0) }
+            .first
         router.get("/assets/chart.js") { _, _ in
             guard let chart else {
                 throw Problem.notFound("Chart.js is not installed: apt-get install libjs-chart.js")

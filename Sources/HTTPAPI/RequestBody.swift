@@ -22,7 +22,9 @@ enum RequestBody {
     }
 
     /// Reads a body of any type.
-    static func bytes(of request: Request, limitBytes: Int = wireSizeBytesMax) async throws -> [UInt8] {
+    static func bytes(
+        of request: Request, limitBytes: Int = wireSizeBytesMax
+    ) async throws -> [UInt8] {
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limitBytes {
             throw tooLarge(limitBytes)
         }

@@ -38,14 +38,17 @@ enum SchemaBody {
         if let task = wire.task {
             guard let kind = TaskKind(rawValue: task) else {
                 throw BodyError(
-                    description: "task: \"\(task)\" found, binary, multiclass or regression expected")
+                    description:
+                        "task: \"\(task)\" found, binary, multiclass or regression expected")
             }
             schema.task = kind
         }
         schema.positiveLabel = wire.positive_label?.text
         if let pane = wire.pane {
-            guard case .milliseconds(let span)? = WindowSpan(pane), WindowSpan.day % span == 0 else {
-                throw BodyError(description: "pane: \"\(pane)\" found, a divisor of one day expected")
+            guard case .milliseconds(let span)? = WindowSpan(pane), WindowSpan.day % span == 0
+            else {
+                throw BodyError(
+                    description: "pane: \"\(pane)\" found, a divisor of one day expected")
             }
             schema.paneMilliseconds = span
         }

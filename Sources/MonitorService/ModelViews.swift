@@ -46,7 +46,8 @@ extension Monitor {
                 "status",
                 .object([("level", .string(status.level)), ("text", .string(status.text))])
             ),
-            ("reference", state.referenceJSON), ("records", .int(Int64(clamping: state.recordCount))),
+            ("reference", state.referenceJSON),
+            ("records", .int(Int64(clamping: state.recordCount))),
             ("learned", .int(Int64(state.learnedRowCount))),
             ("learning_target", .int(Int64(ModelCollector.learningRowCount))),
             (

@@ -25,7 +25,8 @@ public struct ServiceConfiguration: Sendable, Equatable {
         // Without keys, whoever reaches the port can write and read everything.
         guard ["127.0.0.1", "localhost", "::1", "[::1]"].contains(host) else {
             throw ConfigurationError(
-                message: "listen: \(host) is not a loopback address; other addresses need API keys, "
+                message:
+                    "listen: \(host) is not a loopback address; other addresses need API keys, "
                     + "which this version does not have")
         }
         self.port = port

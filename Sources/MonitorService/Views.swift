@@ -43,7 +43,10 @@ extension Alert {
         .object([
             ("rule", .string(rule)), ("group", .string(group)), ("model", .string(model.rawValue)),
             ("feature", .optional(feature)), ("phase", .string(phase.rawValue)),
-            ("labels", .object(labels.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })),
+            (
+                "labels",
+                .object(labels.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })
+            ),
             (
                 "annotations",
                 .object(annotations.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })

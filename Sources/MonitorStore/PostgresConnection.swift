@@ -85,7 +85,8 @@ public final class PostgresConnection: @unchecked Sendable {
         let status = PQresultStatus(result)
         guard status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK else {
             let state = PQresultErrorField(result, Int32(UInt8(ascii: "C")))
-            let text = PQresultErrorField(result, Int32(UInt8(ascii: "M")))
+            let text =
+                PQresultErrorField(result, Int32(UInt8(ascii: "M")))
                 ?? PQerrorMessage(handle)
             throw PostgresError(
                 message: Self.oneLine(text.map { String(cString: $0) } ?? "unknown error"),

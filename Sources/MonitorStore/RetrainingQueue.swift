@@ -114,7 +114,8 @@ public struct RetrainingQueue {
     }
 
     private func answer(_ sql: String, _ parameters: [String?]) throws(PostgresError) -> String {
-        guard let text = try connection.query(sql, parameters).rows.first?.first.flatMap({ $0 }) else {
+        guard let text = try connection.query(sql, parameters).rows.first?.first.flatMap({ $0 })
+        else {
             throw PostgresError(message: "no answer", sqlState: nil)
         }
         return text
@@ -168,7 +169,8 @@ public struct RetrainingQueue {
     }
 
     /// Ends a request well: "ok" or "lost". The result names the new version as `new_version`.
-    public func complete(id: String, token: String, result: String) throws(PostgresError) -> String {
+    public func complete(id: String, token: String, result: String) throws(PostgresError) -> String
+    {
         try answer(
             "SELECT leeway.complete_retraining_request($1::uuid, $2::bigint, $3::jsonb)",
             [id, token, result])

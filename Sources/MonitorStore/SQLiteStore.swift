@@ -67,9 +67,11 @@ public final class SQLiteStore: Sendable {
         try migrate(readOnly: readOnly)
     }
 
-    private static func readSettings(_ database: Database) throws -> [(name: String, value: String)] {
+    private static func readSettings(_ database: Database) throws -> [(name: String, value: String)]
+    {
         var settings: [(name: String, value: String)] = []
-        for name in ["journal_mode", "synchronous", "page_size", "mmap_size", "wal_autocheckpoint"] {
+        for name in ["journal_mode", "synchronous", "page_size", "mmap_size", "wal_autocheckpoint"]
+        {
             let value = try DatabaseValue.fetchOne(database, sql: "PRAGMA \(name)")
             settings.append((name, value.map { text(of: $0) } ?? "absent"))
         }

@@ -1,7 +1,9 @@
 import Foundation
 
 /// This is why a private server could not be started.
-public struct TemporaryPostgresError: Error, CustomStringConvertible { public let description: String }
+public struct TemporaryPostgresError: Error, CustomStringConvertible {
+    public let description: String
+}
 
 /// This is a private PostgreSQL server in a temporary directory, on a Unix socket only: for the demo and
 /// for tests. Nothing in it survives.
@@ -46,7 +48,8 @@ public final class TemporaryPostgres: @unchecked Sendable {
         if getuid() == 0 { try Self.run("/bin/chown", ["postgres", path]) }
         do {
             try runAsServer(
-                "initdb", ["-D", "\(path)/data", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync"])
+                "initdb",
+                ["-D", "\(path)/data", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync"])
             try runAsServer(
                 "pg_ctl",
                 [

@@ -42,7 +42,9 @@ public struct Alert: Equatable, Sendable {
     }
 
     /// This is the alert's identity over its episodes: rule, model and subject.
-    public var fingerprint: String { "\(model)/\(group)/\(rule)" + (feature.map { "/\($0)" } ?? "") }
+    public var fingerprint: String {
+        "\(model)/\(group)/\(rule)" + (feature.map { "/\($0)" } ?? "")
+    }
 }
 
 /// This is a request's life, with the names of the PostgreSQL contract, plus `filing`: decided here,

@@ -103,7 +103,8 @@ extension EventTime {
     /// This is the count of whole days since 1970-01-01, rounded down.
     public var dayNumber: Int64 {
         milliseconds >= 0
-            ? milliseconds / WindowSpan.day : -((-milliseconds + WindowSpan.day - 1) / WindowSpan.day)
+            ? milliseconds / WindowSpan.day
+            : -((-milliseconds + WindowSpan.day - 1) / WindowSpan.day)
     }
 }
 
@@ -166,7 +167,8 @@ extension EventTime: CustomStringConvertible {
         }
         let fraction = rest % 1_000
         return padded(date.year, 4) + "-" + padded(date.month, 2) + "-" + padded(date.day, 2) + "T"
-            + padded(rest / WindowSpan.hour, 2) + ":" + padded(rest / WindowSpan.minute % 60, 2) + ":"
+            + padded(rest / WindowSpan.hour, 2) + ":" + padded(rest / WindowSpan.minute % 60, 2)
+            + ":"
             + padded(rest / 1_000 % 60, 2) + (fraction == 0 ? "" : "." + padded(fraction, 3)) + "Z"
     }
 

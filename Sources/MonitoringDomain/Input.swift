@@ -38,7 +38,8 @@ public enum Effect: Equatable, Sendable {
         case .fileRequest(let request): return "file/\(request.id)"
         case .requestChanged(let request):
             let verdict = request.verification?.verdict.rawValue ?? "-"
-            return "request/\(request.id)/\(request.state.rawValue)/\(verdict)/\(request.triggerCount)"
+            return
+                "request/\(request.id)/\(request.state.rawValue)/\(verdict)/\(request.triggerCount)"
         }
     }
 }

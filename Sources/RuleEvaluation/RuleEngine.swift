@@ -72,7 +72,8 @@ public struct RuleEngine: Sendable, Equatable {
                     let evaluation = ExpressionEvaluator.evaluate(
                         rule.expression, in: context, subject: subject, at: now)
                     effects += observe(
-                        evaluation, Occasion(
+                        evaluation,
+                        Occasion(
                             group: group, rule: rule, subject: subject, now: now, context: context))
                 }
             }
@@ -201,7 +202,8 @@ public struct RuleEngine: Sendable, Equatable {
             ? "\(Int64(rounded))" : "\(rounded)"
     }
 
-    private static func replacing(_ pattern: String, in text: String, with value: String) -> String {
+    private static func replacing(_ pattern: String, in text: String, with value: String) -> String
+    {
         let wanted = Array(pattern)
         let characters = Array(text)
         var result = ""

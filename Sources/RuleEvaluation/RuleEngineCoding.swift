@@ -101,7 +101,9 @@ extension ByteReader {
     fileprivate mutating func readWindow() throws(ByteReadingError) -> TimeWindow {
         let start = try readTime()
         let end = try readTime()
-        guard start <= end else { throw .invalid(offset: offset, reason: "a window that ends first") }
+        guard start <= end else {
+            throw .invalid(offset: offset, reason: "a window that ends first")
+        }
         return TimeWindow(start: start, end: end)
     }
 

@@ -20,7 +20,9 @@ public indirect enum Expression: Equatable, Sendable {
         case each
     }
 
-    public enum ArithmeticOperator: String, Sendable { case add = "+", subtract = "-", multiply = "*", divide = "/" }
+    public enum ArithmeticOperator: String, Sendable {
+        case add = "+", subtract = "-", multiply = "*", divide = "/"
+    }
     public enum ComparisonOperator: String, Sendable {
         case less = "<"
         case lessOrEqual = "<="

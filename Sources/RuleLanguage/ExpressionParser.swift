@@ -27,7 +27,8 @@ struct ExpressionParser {
         let result = try parser.disjunction()
         parser.skipSpace()
         guard parser.index == parser.characters.count else {
-            throw parser.error("found \"\(parser.characters[parser.index])\", expected an operator or the end")
+            throw parser.error(
+                "found \"\(parser.characters[parser.index])\", expected an operator or the end")
         }
         guard result.kind == .boolean else {
             throw ExpressionError(
@@ -200,7 +201,9 @@ struct ExpressionParser {
             try expect(")", "to close the parenthesis")
             return (inner.expression, inner.kind, start)
         }
-        guard index < characters.count else { throw error("a value was expected, and the text ends") }
+        guard index < characters.count else {
+            throw error("a value was expected, and the text ends")
+        }
         if characters[index].isASCII, characters[index].isNumber || characters[index] == "." {
             return (.number(try number()), .number, start)
         }
@@ -214,9 +217,10 @@ struct ExpressionParser {
 
     private mutating func number() throws(ExpressionError) -> Double {
         let start = index
-        while index < characters.count, Self.isWord(characters[index]) || characters[index] == "."
-            || ((characters[index] == "-" || characters[index] == "+")
-                && (characters[index - 1] == "e" || characters[index - 1] == "E"))
+        while index < characters.count,
+            Self.isWord(characters[index]) || characters[index] == "."
+                || ((characters[index] == "-" || characters[index] == "+")
+                    && (characters[index - 1] == "e" || characters[index - 1] == "E"))
         { index += 1 }
         let text = String(characters[start..<index])
         guard let value = Double(text), value.isFinite, text.first != ".", text.last != ".",
@@ -238,7 +242,8 @@ struct ExpressionParser {
         let near = Suggestion.nearest(to: word, among: Statistic.allCases.map(\.rawValue))
         throw ExpressionError(
             offset: start,
-            message: "\"\(word)\" is not a statistic" + (near.map { "; did you mean \($0)?" } ?? ""))
+            message: "\"\(word)\" is not a statistic" + (near.map { "; did you mean \($0)?" } ?? "")
+        )
     }
 
     private mutating func subject() throws(ExpressionError) -> Expression.Subject {
@@ -276,7 +281,9 @@ struct ExpressionParser {
         return .reference(statistic, feature: feature)
     }
 
-    private mutating func call(_ word: String, at start: Int) throws(ExpressionError) -> StatisticCall {
+    private mutating func call(
+        _ word: String, at start: Int
+    ) throws(ExpressionError) -> StatisticCall {
         let statistic = try statistic(word, at: start)
         var call = StatisticCall(
             statistic: statistic, subject: nil, window: .milliseconds(WindowSpan.day), version: nil,

@@ -126,7 +126,9 @@ struct RuleFileReader {
         }
     }
 
-    private mutating func text(_ mapping: Node.Mapping, _ key: String) -> (text: String, node: Node)? {
+    private mutating func text(
+        _ mapping: Node.Mapping, _ key: String
+    ) -> (text: String, node: Node)? {
         guard let node = mapping[key] else { return nil }
         guard let scalar = node.scalar else {
             fault(node, "\(key): a text was expected")
@@ -139,10 +141,13 @@ struct RuleFileReader {
         return (scalar.string, node)
     }
 
-    private mutating func duration(_ mapping: Node.Mapping, _ key: String, _ fallback: Int64) -> Int64 {
+    private mutating func duration(
+        _ mapping: Node.Mapping, _ key: String, _ fallback: Int64
+    ) -> Int64 {
         guard let (text, node) = text(mapping, key) else { return fallback }
         guard case .milliseconds(let span)? = WindowSpan(text) else {
-            fault(node, "\(key): \"\(text)\" is not a duration; 30s, 15m, 2h, 3d or 1w were expected")
+            fault(
+                node, "\(key): \"\(text)\" is not a duration; 30s, 15m, 2h, 3d or 1w were expected")
             return fallback
         }
         return span
@@ -230,7 +235,8 @@ struct RuleFileReader {
             check(mapping, ["alert"] + common, "an alert")
             (name, action) = (alert.text, .alert)
         } else if let retrain = text(mapping, "retrain") {
-            check(mapping, ["retrain", "cooldown", "approval", "request"] + common, "a retrain rule")
+            check(
+                mapping, ["retrain", "cooldown", "approval", "request"] + common, "a retrain rule")
             (name, action) = (retrain.text, .retrain(retrainAction(mapping)))
         } else {
             fault(node, "a rule begins with alert: or retrain: and its name")
@@ -321,7 +327,11 @@ enum AliasScan {
             while index < characters.count {
                 let character = characters[index]
                 if let open = quote {
-                    if character == "\\", open == "\"" { index += 1 } else if character == open { quote = nil }
+                    if character == "\\", open == "\"" {
+                        index += 1
+                    } else if character == open {
+                        quote = nil
+                    }
                 } else if character == "#", index == 0 || characters[index - 1] == " " {
                     break
                 } else if isNodeStart, character == "\"" || character == "'" {

@@ -32,7 +32,9 @@ struct MeasureCommand: ParsableCommand {
     func run() throws {
         guard let modelID = ModelID(model) else { throw usage("\"\(model)\" is no model name") }
         guard let span = WindowSpan(window) else { throw usage("window: \"\(window)\"") }
-        guard ["table", "json", "csv"].contains(format) else { throw usage("format: \"\(format)\"") }
+        guard ["table", "json", "csv"].contains(format) else {
+            throw usage("format: \"\(format)\"")
+        }
         let statistics: [Statistic] =
             try statistic?.split(separator: ",").map { name in
                 guard let value = Statistic(rawValue: String(name)) else {
@@ -44,7 +46,9 @@ struct MeasureCommand: ParsableCommand {
             model: modelID, statistics: statistics,
             features: feature?.split(separator: ",").map { String($0) } ?? [], version: version,
             span: span, from: nil, to: nil)
-        guard FileManager.default.fileExists(atPath: data) else { throw usage("\(data): no such folder") }
+        guard FileManager.default.fileExists(atPath: data) else {
+            throw usage("\(data): no such folder")
+        }
         let monitor: Monitor
         do {
             let store = try SQLiteStore(directory: data, readOnly: true)

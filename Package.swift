@@ -75,7 +75,7 @@ let package = Package(
             "HTTPAPI",
             [
                 "MonitoringDomain", "ByteCoding", "RecordCoding", "RuleLanguage",
-                "RuleEvaluation", "WindowAggregation", "MonitorCore", "MonitorService",
+                "WindowAggregation", "MonitorCore", "MonitorService",
             ],
             products: [
                 .product(name: "Hummingbird", package: "hummingbird"),

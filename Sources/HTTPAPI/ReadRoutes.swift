@@ -7,7 +7,6 @@ import MonitorService
 import MonitoringDomain
 import NIOCore
 import RecordCoding
-import RuleEvaluation
 
 /// This is what programs and people read: models, measurements, alerts, requests, status.
 struct ReadRoutes {
@@ -47,9 +46,7 @@ struct ReadRoutes {
         router.get("/v1/retraining-requests/:id") { _, context in
             let id = try requestID(context)
             guard
-                let json = try await read({ monitor in
-                    monitor.judge.engine.requests.last { $0.id == id }?.json
-                })
+                let json = try await read({ $0.requestJSON(id) })
             else { throw Problem.notFound("no retraining request \"\(id)\"") }
             return Response.json(json)
         }
@@ -139,13 +136,11 @@ struct ReadRoutes {
                 .unprocessableContent, "invalid-field", "Invalid report", detail: error.description,
                 outcome: "not_stored")
         }
-        guard try await read({ monitor in monitor.judge.engine.requests.contains { $0.id == id } })
+        guard try await read({ $0.requestJSON(id) != nil })
         else { throw Problem.notFound("no retraining request \"\(id)\"") }
         try await submit(.report(report, at: WallClock.now()))
         guard
-            let json = try await read({ monitor in
-                monitor.judge.engine.requests.last { $0.id == id }?.json
-            })
+            let json = try await read({ $0.requestJSON(id) })
         else { throw Problem.notFound("no retraining request \"\(id)\"") }
         return .json(json)
     }

@@ -122,6 +122,11 @@ extension Monitor {
         ])
     }
 
+    /// This is a request as the API shows it; nil when it is unknown.
+    public func requestJSON(_ id: String) -> JSONValue? {
+        judge.engine.requests.last { $0.id == id }?.json
+    }
+
     public var requestsJSON: JSONValue {
         .object([("requests", .array(judge.engine.requests.map(\.json)))])
     }

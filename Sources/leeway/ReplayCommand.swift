@@ -103,7 +103,8 @@ enum RecordFile {
             data = FileHandle.standardInput.readDataToEndOfFile()
         } else {
             guard let contents = FileManager.default.contents(atPath: path) else {
-                throw CommandFailure(code: .usage, message: "error: \(path) cannot be read")
+                throw CommandFailure(
+                    code: .dependency, message: "error: \(path) cannot be read")
             }
             data = contents
         }

@@ -45,9 +45,9 @@ struct PageRoutes {
     }
 
     private func resource(_ name: String) -> Data? {
-        Bundle.module.resourceURL.flatMap {
-            try? Data(contentsOf: $0.appending(path: "Resources/\(name)"))
-        }
+        // Not `resourceURL`: a bundle that holds a folder "Resources" answers with that folder.
+        FileManager.default.contents(
+            atPath: Bundle.module.bundleURL.appending(path: "Resources/\(name)").path)
     }
 
     private func response(_ data: Data, _ type: String) -> Response {

@@ -1,56 +1,5 @@
 import Glibc
 
-/// This is the upper tail of the chi-square distribution: P(X ≥ x).
-///
-/// Formula: Q(k/2, x/2), the regularised upper incomplete gamma function, by its series below k/2 + 1 and
-/// by its continued fraction above.
-/// Source: W. Press et al., Numerical Recipes, 3rd ed., section 6.2.
-///
-/// - Parameters:
-///   - x: The statistic; below 0 the answer is 1.
-///   - degreesOfFreedom: At least 1.
-/// - Returns: Within 0...1.
-/// - Accuracy: About 1e-12 relative.
-public func chiSquareSurvival(_ x: Double, degreesOfFreedom: Int) -> Double {
-    precondition(degreesOfFreedom >= 1, "degreesOfFreedom \(degreesOfFreedom)")
-    guard x > 0 else { return 1 }
-    guard x.isFinite else { return 0 }
-    let a = Double(degreesOfFreedom) / 2
-    let z = x / 2
-    let scale = exp(-z + a * log(z) - lgamma(a))
-    if z < a + 1 {
-        var term = 1 / a
-        var sum = term
-        var next = a
-        for _ in 0..<10_000 {
-            next += 1
-            term *= z / next
-            sum += term
-            if abs(term) < abs(sum) * 1e-16 { break }
-        }
-        return max(0, 1 - sum * scale)
-    }
-    // Lentz's method.
-    let tiny = 1e-300
-    var b = z + 1 - a
-    var c = 1 / tiny
-    var d = 1 / b
-    var h = d
-    for i in 1..<10_000 {
-        let an = -Double(i) * (Double(i) - a)
-        b += 2
-        d = an * d + b
-        if abs(d) < tiny { d = tiny }
-        c = b + an / c
-        if abs(c) < tiny { c = tiny }
-        d = 1 / d
-        let delta = d * c
-        h *= delta
-        if abs(delta - 1) < 1e-16 { break }
-    }
-    return min(1, scale * h)
-}
-
 /// This is Wilson's score interval of a proportion.
 ///
 /// Source: E. B. Wilson, JASA 22(158), 1927.
@@ -126,5 +75,3 @@ private func logBetaBinomial(
     return logBeta(a + successes, b + failures) - logBeta(a, b) - successes * log(m)
         - failures * log(1 - m)
 }
-
-private func logBeta(_ a: Double, _ b: Double) -> Double { lgamma(a) + lgamma(b) - lgamma(a + b) }

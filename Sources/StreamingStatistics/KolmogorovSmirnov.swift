@@ -1,5 +1,3 @@
-import Glibc
-
 /// This is the Kolmogorov–Smirnov distance of two binned samples, with certainty between two bounds.
 ///
 /// Formula: max_k |F_k − G_k| ≤ D ≤ max_k max(F_k − G_{k−1}, G_k − F_{k−1}); within a bin that holds one
@@ -58,18 +56,8 @@ private func kolmogorovSmirnov(
 /// - Accuracy: Exact in the limit; too large by up to 0.03 for samples of a few dozen rows.
 public func kolmogorovSmirnovPValue(d: Double, n: UInt64, m: UInt64) -> Double {
     guard n > 0, m > 0 else { return 1 }
-    let lambda = d * (Double(n) * Double(m) / (Double(n) + Double(m))).squareRoot()
-    // Below 0.2 the probability is 1 to 10 digits, and the series converges slowly.
-    guard lambda > 0.2 else { return 1 }
-    var sum = 0.0
-    var sign = 1.0
-    for k in 1...200 {
-        let term = exp(-2 * Double(k * k) * lambda * lambda)
-        sum += sign * term
-        sign = -sign
-        if term < 1e-18 { break }
-    }
-    return min(1, max(0, 2 * sum))
+    return kolmogorovSurvival(
+        d * (Double(n) * Double(m) / (Double(n) + Double(m))).squareRoot())
 }
 
 /// This is the area under the ROC curve of binned scores, with certainty between two bounds.

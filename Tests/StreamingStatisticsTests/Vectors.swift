@@ -35,7 +35,7 @@ struct WireCategory: Decodable {
 enum Vectors {
     static var areThere: Bool { Repository.hasStreams }
 
-    static func read<Value: Decodable>(_ name: String, as type: [Value].Type) throws -> [Value] {
+    static func read<Value: Decodable>(_ name: String, as type: Value.Type) throws -> Value {
         let file = Repository.streams.appendingPathComponent("vectors/\(name).json")
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase

@@ -4,6 +4,7 @@ public enum ByteReadingError: Error, Equatable, CustomStringConvertible {
     case invalid(offset: Int, reason: String)
     case checksumMismatch(found: UInt32, expected: UInt32)
 
+    /// This is the place in bytes from 0, and what was expected there.
     public var description: String {
         switch self {
         case .truncated(let offset, let needed): "byte \(offset): \(needed) more bytes expected"
@@ -16,20 +17,27 @@ public enum ByteReadingError: Error, Equatable, CustomStringConvertible {
 
 /// This is a bounded cursor over bytes that `ByteWriter` wrote, or that somebody claims it did.
 public struct ByteReader: Sendable {
+    /// These are all bytes, read or not.
     public let bytes: [UInt8]
+    /// This is the place of the next byte, from 0.
     public private(set) var offset = 0
 
+    /// Makes a cursor before the first byte.
     public init(_ bytes: [UInt8]) { self.bytes = bytes }
 
+    /// This is true when every byte was read.
     public var isAtEnd: Bool { offset == bytes.count }
+    /// This is the count of bytes that were not read.
     public var remaining: Int { bytes.count - offset }
 
+    /// Reads one byte.
     public mutating func readByte() throws(ByteReadingError) -> UInt8 {
         guard offset < bytes.count else { throw .truncated(offset: offset, needed: 1) }
         defer { offset += 1 }
         return bytes[offset]
     }
 
+    /// Reads one byte that must be 0 or 1: any other is a flipped bit, not "true".
     public mutating func readBool() throws(ByteReadingError) -> Bool {
         switch try readByte() {
         case 0: return false
@@ -38,6 +46,7 @@ public struct ByteReader: Sendable {
         }
     }
 
+    /// Reads a fixed-width integer, little-endian.
     public mutating func read<Integer: FixedWidthInteger>(
         _ type: Integer.Type = Integer.self
     ) throws(ByteReadingError) -> Integer {
@@ -50,10 +59,12 @@ public struct ByteReader: Sendable {
         }
     }
 
+    /// Reads a bit pattern, so that NaN payloads and the sign of zero survive.
     public mutating func readDouble() throws(ByteReadingError) -> Double {
         Double(bitPattern: try read(UInt64.self))
     }
 
+    /// Reads an unsigned number of one to ten bytes (LEB128).
     public mutating func readVarint() throws(ByteReadingError) -> UInt64 {
         var value: UInt64 = 0
         for shift in stride(from: UInt64(0), through: 63, by: 7) {
@@ -78,6 +89,7 @@ public struct ByteReader: Sendable {
         return count
     }
 
+    /// Reads a count of bytes and as many bytes, which must be UTF-8.
     public mutating func readText() throws(ByteReadingError) -> String {
         let count = try readCount()
         let start = offset
@@ -88,10 +100,12 @@ public struct ByteReader: Sendable {
         return text
     }
 
+    /// Reads a count and as many numbers.
     public mutating func readDoubles() throws(ByteReadingError) -> [Double] {
         try readArray(UInt64.self).map { Double(bitPattern: $0) }
     }
 
+    /// Reads a count and as many fixed-width integers, little-endian.
     public mutating func readArray<Integer: FixedWidthInteger>(
         _ type: Integer.Type = Integer.self
     ) throws(ByteReadingError) -> [Integer] {
@@ -108,6 +122,7 @@ public struct ByteReader: Sendable {
         }
     }
 
+    /// Reads a count and as many texts.
     public mutating func readTexts() throws(ByteReadingError) -> [String] {
         let count = try readCount()
         var texts: [String] = []
@@ -116,14 +131,17 @@ public struct ByteReader: Sendable {
         return texts
     }
 
+    /// Reads a presence byte, and the number where there is one.
     public mutating func readOptionalDouble() throws(ByteReadingError) -> Double? {
         try readBool() ? try readDouble() : nil
     }
 
+    /// Reads a presence byte, and the text where there is one.
     public mutating func readOptionalText() throws(ByteReadingError) -> String? {
         try readBool() ? try readText() : nil
     }
 
+    /// Reads `count` bytes as they are.
     public mutating func readSlice(count: Int) throws(ByteReadingError) -> [UInt8] {
         guard count >= 0, count <= remaining else {
             throw .truncated(offset: offset, needed: count - remaining)

@@ -1,10 +1,14 @@
 /// This is an append-only buffer of little-endian values; what `ByteReader` reads.
 public struct ByteWriter: Sendable {
+    /// These are the bytes written so far.
     public private(set) var bytes: [UInt8] = []
 
+    /// Makes an empty buffer.
     public init() {}
 
+    /// Appends one byte.
     public mutating func write(_ value: UInt8) { bytes.append(value) }
+    /// Appends one byte: 0 or 1.
     public mutating func write(_ value: Bool) { bytes.append(value ? 1 : 0) }
 
     /// Appends any fixed-width integer, little-endian.
@@ -25,8 +29,12 @@ public struct ByteWriter: Sendable {
         bytes.append(UInt8(rest))
     }
 
+    /// Appends a count as `writeVarint` does.
+    ///
+    /// - Precondition: `value >= 0`.
     public mutating func writeCount(_ value: Int) { writeVarint(UInt64(value)) }
 
+    /// Appends the count of UTF-8 bytes and the bytes.
     public mutating func write(_ text: String) {
         writeCount(text.utf8.count)
         bytes.append(contentsOf: text.utf8)
@@ -39,12 +47,14 @@ public struct ByteWriter: Sendable {
         for value in values { write(value) }
     }
 
+    /// Appends a count and the elements, little-endian.
     public mutating func write<Integer: FixedWidthInteger>(_ values: [Integer]) {
         writeCount(values.count)
         bytes.reserveCapacity(bytes.count + values.count * (Integer.bitWidth / 8))
         for value in values { write(value) }
     }
 
+    /// Appends a count and each text with its own count.
     public mutating func write(_ values: [String]) {
         writeCount(values.count)
         for value in values { write(value) }
@@ -56,10 +66,12 @@ public struct ByteWriter: Sendable {
         if let value { write(value) }
     }
 
+    /// Appends a presence byte, then the text.
     public mutating func write(_ value: String?) {
         write(value != nil)
         if let value { write(value) }
     }
 
+    /// Appends bytes as they are, without a count.
     public mutating func append(contentsOf other: [UInt8]) { bytes.append(contentsOf: other) }
 }

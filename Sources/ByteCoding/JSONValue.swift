@@ -1,4 +1,6 @@
-/// This is a JSON document that Leeway writes: answers, evidence, payloads. Ingest never builds one.
+/// This is a JSON document that Leeway writes: answers, evidence, payloads.
+///
+/// Ingest never builds one.
 public enum JSONValue: Equatable, Sendable {
     case null
     case bool(Bool)
@@ -10,15 +12,18 @@ public enum JSONValue: Equatable, Sendable {
     /// Members in the order in which they are written.
     case object([(String, JSONValue)])
 
+    /// Compares what is written: equal documents have equal bytes, and members stand in the same order.
     public static func == (left: JSONValue, right: JSONValue) -> Bool { left.text == right.text }
 
     /// This is a number, or null where there is none.
     public static func optional(_ value: Double?) -> JSONValue {
         value.map { .double($0) } ?? .null
     }
+    /// This is a string, or null where there is none.
     public static func optional(_ value: String?) -> JSONValue {
         value.map { .string($0) } ?? .null
     }
+    /// This is a whole number, or null where there is none.
     public static func optional(_ value: Int?) -> JSONValue {
         value.map { .int(Int64($0)) } ?? .null
     }

@@ -7,7 +7,13 @@ public import MonitorService
 public enum APIServer {
     /// This is the application, ready to run, on the service's address.
     ///
-    /// - Parameter onListening: Called with the port once connections are taken.
+    /// - Parameters:
+    ///   - service: What the routes ask.
+    ///   - host: The address to listen on.
+    ///   - port: The port to listen on; 0 lets the system choose.
+    ///   - logger: The server's own log.
+    ///   - onListening: Called with the port once connections are taken.
+    /// - Returns: The application; it serves while it is run.
     public static func application(
         for service: Service, host: String, port: Int, logger: Logger,
         onListening: @escaping @Sendable (Int) async -> Void

@@ -5,9 +5,13 @@ import RecordCoding
 
 /// This is one line of a benchmark's output.
 public struct BenchmarkResult: Sendable {
+    /// This is the benchmark's name.
     public var bench: String
+    /// This is the case's name.
     public var name: String
+    /// This is the case's best of several runs, in `unit`.
     public var value: Double
+    /// This is the value's unit, such as `records/s`.
     public var unit: String
     /// The value over another case's of the same run.
     public var ratios: [(String, Double)]
@@ -20,6 +24,7 @@ public enum PathBenchmark {
     static let recordCount = 100_000
     static let repetitionCount = 5
 
+    /// Runs every case in turn, each several times.
     public static func run() throws -> [BenchmarkResult] {
         let bytes = SyntheticRecords.ndjson(count: recordCount, seed: 1)
         let chunks = Self.chunks(of: bytes)

@@ -7,6 +7,7 @@ import WindowAggregation
 
 /// This is the second machine: it measures, evaluates rules, and verifies retrainings.
 public struct Judge: Sendable {
+    /// These are the state machines of the rules.
     public private(set) var engine = RuleEngine(rules: .empty)
     private var files: [RuleFile] = []
     /// Successful retrainings whose verdict is open, by request.
@@ -18,13 +19,16 @@ public struct Judge: Sendable {
         var since: EventTime
     }
 
+    /// Makes a judge without rules.
     public init() {}
 
     /// This is how often an open verdict is looked at again.
     private static let verificationIntervalMilliseconds = 10 * WindowSpan.minute
 
-    /// Replaces the rules. Files that do not parse change nothing: they are checked before they are
-    /// logged, so they come here only from a log that an older program wrote.
+    /// Replaces the rules.
+    ///
+    /// Files that do not parse change nothing: they are checked before they are logged, so they
+    /// come here only from a log that an older program wrote.
     mutating func load(_ files: [RuleFile]) -> [Effect] {
         guard let rules = Self.rules(from: files) else { return [] }
         self.files = files

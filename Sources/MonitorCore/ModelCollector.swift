@@ -11,8 +11,11 @@ public struct ModelCollector: Sendable {
     /// Rows from which a model without a pinned reference learns one.
     public static let learningRowCount = 5_000
 
+    /// This is what is known of the model's records.
     public private(set) var schema: ModelSchema
+    /// This is the model's panes and its reference.
     public private(set) var aggregator: ModelAggregator
+    /// This is how many predictions were counted, each id once.
     public private(set) var recordCount: UInt64 = 0
     /// The event-time extent of a learned reference's rows: its performance baseline is read from
     /// production panes, because ground truth for these rows comes later.
@@ -24,6 +27,7 @@ public struct ModelCollector: Sendable {
     /// The newest event time of a prediction.
     public private(set) var watermark: EventTime?
 
+    /// Makes the share of a model of which no record has come.
     public init(schema: ModelSchema) {
         self.schema = schema
         aggregator = ModelAggregator(schema: schema)
@@ -31,12 +35,16 @@ public struct ModelCollector: Sendable {
 
     /// Rows that wait for the reference to be learned.
     public var learnedRowCount: Int { waiting.reduce(0) { $0 + $1.rowCount } }
+    /// This is true until a reference is learned or pinned.
     public var isLearning: Bool { aggregator.reference == nil }
     /// True when rows were folded, so that another reference needs the log to be folded again.
     public var hasRows: Bool { recordCount > 0 || join.count > 0 }
 
     // MARK: - Inputs
 
+    /// Takes what the owner declares; it wins over what is learned.
+    ///
+    /// The span of the panes changes only before the first row, because panes cannot be cut afterwards.
     public mutating func declare(_ declared: ModelSchema) {
         schema.task = declared.task ?? schema.task
         schema.positiveLabel = declared.positiveLabel ?? schema.positiveLabel
@@ -46,7 +54,9 @@ public struct ModelCollector: Sendable {
         aggregator.update(schema: schema)
     }
 
-    /// Counts a batch in. Returns how many rows were repeats.
+    /// Counts a batch in.
+    ///
+    /// Returns how many rows were repeats.
     public mutating func absorb(_ batch: PredictionBatch) -> Int {
         extendSchema(with: batch)
         let admission = join.admit(batch)
@@ -66,7 +76,9 @@ public struct ModelCollector: Sendable {
         return admission.duplicateCount
     }
 
-    /// Joins ground truth. Returns how many rows said nothing new.
+    /// Joins ground truth.
+    ///
+    /// Returns how many rows said nothing new.
     public mutating func absorb(_ batch: GroundTruthBatch) -> Int {
         var duplicateCount = 0
         for row in 0..<batch.rowCount {
@@ -89,7 +101,9 @@ public struct ModelCollector: Sendable {
         return duplicateCount
     }
 
-    /// Pins uploaded rows. The caller folds the model's earlier inputs again when `hasRows` was true.
+    /// Pins uploaded rows.
+    ///
+    /// The caller folds the model's earlier inputs again when `hasRows` was true.
     public mutating func pin(_ batch: PredictionBatch, at time: EventTime) {
         extendSchema(with: batch)
         inferTask(from: [batch])
@@ -181,6 +195,7 @@ public struct ModelCollector: Sendable {
 
     // MARK: - Questions
 
+    /// This is the answer to a question; insufficient samples while the reference is being learned.
     public func measure(_ query: MeasurementQuery, window: TimeWindow) -> Measurement {
         guard isLearning else { return aggregator.measure(query, window: window) }
         return Measurement(
@@ -204,6 +219,7 @@ public struct ModelCollector: Sendable {
 
     // MARK: - Snapshot
 
+    /// Appends the state; equal states have equal bytes.
     public func encode(to writer: inout ByteWriter) {
         writer.append(contentsOf: prefixed(InputCoding.encode(.declareSchema(schema))))
         writer.write(recordCount)
@@ -223,6 +239,9 @@ public struct ModelCollector: Sendable {
         aggregator.encode(to: &writer)
     }
 
+    /// Reads what `encode` wrote.
+    ///
+    /// - Throws: `ByteReadingError` for anything else.
     public init(decoding reader: inout ByteReader) throws(ByteReadingError) {
         guard case .declareSchema(let schema) = try Self.readInput(&reader) else {
             throw .invalid(offset: reader.offset, reason: "a schema was expected")

@@ -19,17 +19,23 @@ public struct Monitor: Sendable {
         case event
     }
 
+    /// This is the first machine: what was counted.
     public private(set) var collector = Collector()
+    /// This is the second machine: what was decided.
     public private(set) var judge = Judge()
+    /// This is where the rules' "now" comes from; it is fixed for the life of a log.
     public let clock: Clock
     /// The position of the newest input applied; 0 before the first.
     public private(set) var position: Int64 = 0
 
+    /// Makes the monitor of an empty log.
     public init(clock: Clock) { self.clock = clock }
 
     /// This is what one input did.
     public struct Application: Sendable, Equatable {
+        /// This is how many rows of the batch were repeats or said nothing new.
         public var duplicateCount = 0
+        /// These are what the shell must carry out, in the order in which they were decided.
         public var effects: [Effect] = []
         /// The model whose earlier records must be folded again, because its reference changed.
         public var refold: ModelID?
@@ -80,6 +86,7 @@ public struct Monitor: Sendable {
     /// The format of a snapshot; another number means that the log is folded from its start.
     private static let snapshotVersion: UInt32 = 1
 
+    /// This is the whole state as bytes; equal states have equal bytes.
     public func snapshot() -> [UInt8] {
         var writer = ByteWriter()
         writer.write(Self.snapshotVersion)
@@ -90,6 +97,9 @@ public struct Monitor: Sendable {
         return writer.bytes
     }
 
+    /// Restores what `snapshot` wrote.
+    ///
+    /// - Throws: `ByteReadingError` for anything else, also for bytes of another version.
     public init(snapshot: [UInt8]) throws(ByteReadingError) {
         var reader = ByteReader(snapshot)
         let version: UInt32 = try reader.read()

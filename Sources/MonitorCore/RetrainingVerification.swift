@@ -89,6 +89,7 @@ enum RetrainingVerification {
     }
 
     /// Formula: half-width = σ̂ √(2 (nρ² + 1) / (n²ρ²) · ln(√(nρ² + 1) / α)).
+    ///
     /// Source: I. Waudby-Smith et al., "Time-uniform central limit theory and asymptotic confidence
     /// sequences", Ann. Stat. 52(6), 2024, theorem 2.2; ρ² is set for `optimalOutcomeCount`.
     private static func meanAbsoluteError(_ summary: OutcomeSummary) -> Interval {

@@ -12,17 +12,25 @@ public enum LogPayload {
     /// The largest decoded entry: a body of 32 MiB as columns stays below it.
     private static let decodedSizeBytesMax = 1 << 30
 
+    /// This is the input as the log keeps it.
     public static func encode(_ input: Input) -> [UInt8] { compress(InputCoding.encode(input)) }
 
+    /// Reads what `encode` made.
+    ///
+    /// - Throws: `ByteReadingError`, or the decompression's error, for anything else.
     public static func decode(_ bytes: [UInt8]) throws -> Input {
         try InputCoding.decode(try decompress(bytes))
     }
 
+    /// This is the bytes behind their form; compressed where that pays.
     public static func compress(_ bytes: [UInt8]) -> [UInt8] {
         guard bytes.count >= compressionSizeBytesMin else { return [0] + bytes }
         return [1] + Compression.zstdCompress(bytes, level: 1)
     }
 
+    /// Reads what `compress` made, up to a limit.
+    ///
+    /// - Throws: `ByteReadingError`, or the decompression's error, for anything else.
     public static func decompress(_ bytes: [UInt8]) throws -> [UInt8] {
         switch bytes.first {
         case 0: return Array(bytes.dropFirst())

@@ -16,6 +16,7 @@ extension ModelCollector {
         return .milliseconds(choices.first { length / $0 <= 90 } ?? 4 * WindowSpan.week)
     }
 
+    /// This is the active reference as the API shows it; null while it is being learned.
     public var referenceJSON: JSONValue {
         guard let reference = aggregator.reference else { return .null }
         return .object([
@@ -106,12 +107,14 @@ extension Monitor {
         return ("ok", "Healthy")
     }
 
+    /// These are all models as the API shows them, by name.
     public var modelsJSON: JSONValue {
         .object([
             ("models", .array(collector.models.keys.sorted().compactMap { modelJSON($0) }))
         ])
     }
 
+    /// These are the alerts in a phase, or in any, as the API shows them.
     public func alertsJSON(phase: AlertPhase?) -> JSONValue {
         .object([
             (
@@ -127,6 +130,7 @@ extension Monitor {
         judge.engine.requests.last { $0.id == id }?.json
     }
 
+    /// These are all requests as the API shows them, in the order in which they were filed.
     public var requestsJSON: JSONValue {
         .object([("requests", .array(judge.engine.requests.map(\.json)))])
     }
@@ -134,18 +138,25 @@ extension Monitor {
 
 /// This is what a reader of measurements asks for.
 public struct MeasurementsQuestion: Sendable, Equatable {
+    /// This is the model in question.
     public var model: ModelID
+    /// These are the wanted quantities.
     public var statistics: [Statistic]
     /// Empty: every feature where the statistic is of a feature.
     public var features: [String]
+    /// This is the wanted version; nil for all together.
     public var version: String?
+    /// This is the span of each window.
     public var span: WindowSpan
+    /// This lies in the first window; nil for the first row's.
     public var from: EventTime?
+    /// This ends the last window; nil for the last row's.
     public var to: EventTime?
 
     /// Windows × statistics × features that one answer may hold; beyond, it is refused.
     public static let measurementCountMax = 200_000
 
+    /// Makes a question from its parts.
     public init(
         model: ModelID, statistics: [Statistic], features: [String], version: String?,
         span: WindowSpan, from: EventTime?, to: EventTime?
@@ -166,6 +177,7 @@ public enum QuestionError: Error, Equatable, CustomStringConvertible {
     case unknownFeature(String)
     case tooLarge(Int)
 
+    /// This is what was not found, or what limit was passed.
     public var description: String {
         switch self {
         case .unknownModel(let model): "model \"\(model)\" is not known"
@@ -177,6 +189,7 @@ public enum QuestionError: Error, Equatable, CustomStringConvertible {
 }
 
 extension Monitor {
+    /// These are the measurements, by window, statistic and feature.
     public func measurements(
         _ question: MeasurementsQuestion
     ) -> Result<[Measurement], QuestionError> {
@@ -228,6 +241,7 @@ extension Monitor {
         return .success(measurements)
     }
 
+    /// These are the measurements as the API shows them.
     public func measurementsJSON(
         _ question: MeasurementsQuestion
     ) -> Result<JSONValue, QuestionError> {

@@ -12,8 +12,11 @@ import WindowAggregation
 
 /// This is the answer to a batch that is durable and applied.
 public struct Receipt: Sendable, Equatable {
+    /// This is how many records are stored, repeats among them.
     public var accepted: Int
+    /// This is how many records repeat what was known.
     public var duplicates: Int
+    /// This is the batch's place in the log.
     public var position: Int64
 }
 
@@ -40,7 +43,9 @@ public final class MonitorRunner: Sendable {
     /// A snapshot is taken when the log since the last one is longer than this and than twice the last
     /// snapshot, so that snapshots never cost more than the log itself.
     static let snapshotLogSizeBytesMin = 16 << 20
-    /// A larger state is not snapshot: SQLite holds no value above 1 GB. It is folded from the log.
+    /// A larger state is not snapshot: SQLite holds no value above 1 GB.
+    ///
+    /// It is folded from the log.
     static let snapshotSizeBytesMax = 512 << 20
 
     private let store: SQLiteStore
@@ -91,8 +96,14 @@ public final class MonitorRunner: Sendable {
 
     /// This is the state machine after the newest snapshot and the log's tail.
     ///
-    /// - Parameter keepsEffects: True for the owner of the log: effects of the tail whose commit was
-    ///   cut off are stored now. A reader leaves the store as it is.
+    /// - Parameters:
+    ///   - store: The log and its snapshots.
+    ///   - clock: Where the rules' "now" comes from.
+    ///   - logger: Told of a snapshot that is passed over.
+    ///   - keepsEffects: True for the owner of the log: effects of the tail whose commit was cut off
+    ///     are stored now. A reader leaves the store as it is.
+    /// - Returns: The state after the log's last entry.
+    /// - Throws: `StoreError`, and `ByteReadingError` for an entry that cannot be read.
     public static func recover(
         _ store: SQLiteStore, clock: Monitor.Clock, logger: Logger, keepsEffects: Bool = true
     ) throws -> Monitor {

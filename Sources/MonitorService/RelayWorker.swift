@@ -48,7 +48,9 @@ actor RelayWorker {
         return queue
     }
 
-    /// Files what the outbox holds. Returns the ids that PostgreSQL has confirmed.
+    /// Files what the outbox holds.
+    ///
+    /// Returns the ids that PostgreSQL has confirmed.
     func file(_ requests: [RetrainingRequest]) throws -> [String] {
         var filed: [String] = []
         let pending = try store.pendingDeliveries(

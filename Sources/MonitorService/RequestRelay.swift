@@ -12,7 +12,9 @@ import Synchronization
 /// PostgreSQL may be away for any time: entries stay in the outbox until the server has confirmed them,
 /// under a key that it takes once.
 final class RequestRelay: Sendable {
-    /// How often PostgreSQL is asked. NOTIFY would only be a hint.
+    /// How often PostgreSQL is asked.
+    ///
+    /// NOTIFY would only be a hint.
     static let pollInterval = Duration.milliseconds(500)
     /// The wait after a failure, so that a server that is down is not hammered.
     static let retryInterval = Duration.seconds(2)
@@ -86,6 +88,7 @@ final class RequestRelay: Sendable {
 
 /// This is the wall clock as event time; read only in the service layer.
 public enum WallClock {
+    /// This is the present instant, rounded down to a millisecond.
     public static func now() -> EventTime {
         EventTime(milliseconds: Int64((Date().timeIntervalSince1970 * 1_000).rounded(.down)))
     }

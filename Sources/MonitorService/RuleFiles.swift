@@ -4,6 +4,7 @@ import RuleLanguage
 
 /// This is why the rules folder could not be read.
 public struct RuleFilesError: Error, CustomStringConvertible, Equatable {
+    /// This is which folder or file could not be read, and why.
     public let description: String
 }
 
@@ -12,8 +13,9 @@ public enum RuleFiles {
     /// A larger file is refused unread.
     static let fileSizeBytesMax = 8 << 20
 
-    /// This is every `*.yaml` and `*.yml` directly in `directory`, by name. A folder that does not
-    /// exist holds no files.
+    /// This is every `*.yaml` and `*.yml` directly in `directory`, by name.
+    ///
+    /// A folder that does not exist holds no files.
     public static func read(_ directory: String) throws(RuleFilesError) -> [RuleFile] {
         let manager = FileManager.default
         guard manager.fileExists(atPath: directory) else { return [] }

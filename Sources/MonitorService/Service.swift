@@ -10,13 +10,17 @@ import Synchronization
 
 /// This is why rule files were refused, as the reader of an answer or of a terminal sees it.
 public struct RulesError: Error, CustomStringConvertible {
+    /// This is what was refused, for a terminal.
     public let description: String
+    /// These are the faults one by one, for an answer.
     public let items: [ItemError]
 }
 
 /// This is the running service: the runner, the clock, the relay to PostgreSQL, and the rules' files.
 public final class Service: Sendable {
+    /// This is what the service was told.
     public let configuration: ServiceConfiguration
+    /// This is the owner of the state machine.
     public let runner: MonitorRunner
     private let store: SQLiteStore
     private let relay: RequestRelay?
@@ -76,7 +80,9 @@ public final class Service: Sendable {
 
     // MARK: - Rules
 
-    /// Reads and checks the rules folder, then swaps the rules at once. An error keeps the old ones.
+    /// Reads and checks the rules folder, then swaps the rules at once.
+    ///
+    /// An error keeps the old ones.
     public func reloadRules() async throws {
         let files: [RuleFile]
         do {
@@ -108,6 +114,7 @@ public final class Service: Sendable {
         rules.withLock { $0 = set }
     }
 
+    /// These are the rules in force, as the API shows them.
     public var rulesJSON: JSONValue {
         let set = rules.withLock { $0 }
         return .object([
@@ -145,6 +152,7 @@ public final class Service: Sendable {
         isReady.withLock { $0 } ? [] : ["starting or shutting down"]
     }
 
+    /// This is the service's own state, as the API shows it.
     public func statusJSON() async throws -> JSONValue {
         let (position, ids) = try await runner.read { monitor in
             (monitor.position, monitor.collector.models.count)
@@ -161,4 +169,7 @@ public final class Service: Sendable {
 }
 
 /// This is the program's version.
-public enum LeewayVersion { public static let text = "0.1.0" }
+public enum LeewayVersion {
+    /// This is major, minor and patch, as `leeway --version` prints them.
+    public static let text = "0.1.0"
+}

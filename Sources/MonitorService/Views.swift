@@ -8,12 +8,14 @@ import WindowAggregation
 // notifications as evidence, so that everybody sees the same words.
 
 extension TimeWindow {
+    /// These are the window's ends in RFC 3339.
     public var json: JSONValue {
         .object([("from", .string("\(start)")), ("to", .string("\(end)"))])
     }
 }
 
 extension Measurement {
+    /// This is the measurement as the API shows it.
     public var json: JSONValue {
         var members: [(String, JSONValue)] = [
             ("statistic", .string(statistic.rawValue)), ("feature", .optional(feature)),
@@ -39,6 +41,7 @@ extension Measurement {
 }
 
 extension Alert {
+    /// This is the alert as the API shows it.
     public var json: JSONValue {
         .object([
             ("rule", .string(rule)), ("group", .string(group)), ("model", .string(model.rawValue)),
@@ -66,6 +69,7 @@ extension Alert {
 }
 
 extension Verification {
+    /// This is the verification as the API shows it.
     public var json: JSONValue {
         .object([
             ("verdict", .string(verdict.rawValue)), ("statistic", .string(statistic.rawValue)),
@@ -112,6 +116,7 @@ extension RetrainingRequest {
         ])
     }
 
+    /// This is the request as the API shows it.
     public var json: JSONValue {
         .object([
             ("id", .string(id)), ("model", .string(model.rawValue)),

@@ -1,7 +1,8 @@
 import Foundation
 
-/// This is the lock that keeps a second process from a data directory. The kernel drops it when the
-/// process ends, however it ends.
+/// This is the lock that keeps a second process from a data directory.
+///
+/// The kernel drops it when the process ends, however it ends.
 final class DirectoryLock: Sendable {
     private let descriptor: Int32
 

@@ -1,33 +1,42 @@
 import CLibPQ
 
-/// This is what PostgreSQL, or the way to it, answered. The text never holds the password.
+/// This is what PostgreSQL, or the way to it, answered.
+///
+/// The text never holds the password.
 public struct PostgresError: Error, Equatable, CustomStringConvertible {
+    /// This is what the server or libpq said, in one line.
     public let message: String
     /// Five characters; nil when the connection failed.
     public let sqlState: String?
 
+    /// Makes an error from its parts.
     public init(message: String, sqlState: String?) {
         self.message = message
         self.sqlState = sqlState
     }
 
+    /// This is the message, with its SQLSTATE where there is one.
     public var description: String { sqlState.map { "\(message) (SQLSTATE \($0))" } ?? message }
 }
 
 /// This is a query's rows, as texts; nil is NULL.
 public struct PostgresResult: Sendable, Equatable {
+    /// These are the names of the columns.
     public let columns: [String]
+    /// These are the values; each row has as many as there are columns.
     public let rows: [[String?]]
 }
 
+// Unchecked, because libpq's handle is a pointer; the rule of one thread at a time makes it safe.
+
 /// This is one connection with blocking calls: use it from one thread at a time, not from an event loop.
-// Unchecked, because libpq's handle is a pointer; the rule above is what makes it safe.
 public final class PostgresConnection: @unchecked Sendable {
     private var handle: OpaquePointer?
 
     /// Opens a connection to a server that takes writes.
     ///
     /// - Parameter dsn: A URL or a keyword string, as libpq takes it.
+    /// - Throws: `PostgresError` without a SQLSTATE when there is no such server.
     public init(dsn: String) throws(PostgresError) {
         // A frozen server or a black hole delays us by seconds, never for ever.
         let keywords = [
@@ -52,6 +61,7 @@ public final class PostgresConnection: @unchecked Sendable {
 
     deinit { close() }
 
+    /// Closes the connection; every later call throws.
     public func close() {
         if let handle { PQfinish(handle) }
         handle = nil

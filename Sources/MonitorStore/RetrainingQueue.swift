@@ -2,6 +2,7 @@
 public struct RetrainingQueue {
     private let connection: PostgresConnection
 
+    /// Makes the contract's face on an open connection.
     public init(_ connection: PostgresConnection) { self.connection = connection }
 
     // MARK: - Leeway's side
@@ -11,14 +12,21 @@ public struct RetrainingQueue {
 
     /// What PostgreSQL knows of a filed request.
     public struct RequestStatus: Sendable, Equatable {
+        /// This is the key under which Leeway filed.
         public let idempotencyKey: String
+        /// This is PostgreSQL's id of the request.
         public let requestID: String
+        /// This is the state's name in the contract.
         public let state: String
+        /// This is the version that the trainer reported; nil before.
         public let newVersion: String?
+        /// This is what the trainer said of the newest failure.
         public let lastError: String?
     }
 
-    /// Creates the contract where it is not there yet. Two at once wait for each other.
+    /// Creates the contract where it is not there yet.
+    ///
+    /// Two at once wait for each other.
     public func migrate() throws(PostgresError) {
         guard try needsMigration() else { return }
         try connection.execute(script: "BEGIN")
@@ -41,7 +49,17 @@ public struct RetrainingQueue {
 
     /// Files a request once per key; an open one of the same model and queue takes the trigger.
     ///
-    /// - Parameter payload: A JSON object.
+    /// - Parameters:
+    ///   - queue: The queue that trainers claim from.
+    ///   - model: The model to retrain.
+    ///   - modelVersion: The version that breached the rule.
+    ///   - idempotencyKey: The name under which PostgreSQL takes the request once.
+    ///   - reason: The rule's name.
+    ///   - payload: A JSON object.
+    ///   - priority: Lower numbers are claimed first.
+    ///   - needsApproval: True keeps it from trainers until a person approves.
+    /// - Returns: The request's id, of the open one when it coalesced, and what filing did.
+    /// - Throws: `PostgresError`, also for an answer that is none.
     public func file(
         queue: String, model: String, modelVersion: String, idempotencyKey: String, reason: String,
         payload: String, priority: Int, needsApproval: Bool
@@ -103,10 +121,16 @@ public struct RetrainingQueue {
         return result.rows.first?.first.flatMap { $0 }.flatMap { Int($0) } ?? 0
     }
 
+    /// Cancels a request that is not final; a running trainer learns of it by its next heartbeat.
+    ///
+    /// - Returns: The new state.
     public func cancel(id: String) throws(PostgresError) -> String {
         try answer("SELECT leeway.cancel_retraining_request($1::uuid)", [id])
     }
 
+    /// Answers a request that awaits approval.
+    ///
+    /// - Returns: The new state.
     public func approve(id: String, isApproved: Bool) throws(PostgresError) -> String {
         try answer(
             "SELECT leeway.approve_retraining_request($1::uuid, $2::boolean)",
@@ -125,13 +149,19 @@ public struct RetrainingQueue {
 
     /// A request that this worker holds under a lease.
     public struct ClaimedRequest: Sendable, Equatable {
+        /// This is PostgreSQL's id of the request.
         public let id: String
+        /// This is the fencing token: an older lease's is refused.
         public let leaseToken: String
+        /// This is the model to retrain.
         public let model: String
+        /// This is the version that breached the rule; nil where Leeway knows none.
         public let modelVersion: String?
+        /// This is the rule's name.
         public let reason: String
         /// A JSON object.
         public let payload: String
+        /// This is which claim of the request this is, from 1.
         public let attempt: Int
     }
 
@@ -157,7 +187,9 @@ public struct RetrainingQueue {
             payload: payload, attempt: row[6].flatMap { Int($0) } ?? 1)
     }
 
-    /// Renews the lease: "ok", "cancel" or "lost". A run's id says that the run has started.
+    /// Renews the lease: "ok", "cancel" or "lost".
+    ///
+    /// A run's id says that the run has started.
     public func heartbeat(
         id: String, token: String, runID: String? = nil, leaseSeconds: Int = 300
     ) throws(PostgresError) -> String {
@@ -168,7 +200,9 @@ public struct RetrainingQueue {
             """, [id, token, "\(leaseSeconds)", runID])
     }
 
-    /// Ends a request well: "ok" or "lost". The result names the new version as `new_version`.
+    /// Ends a request well: "ok" or "lost".
+    ///
+    /// The result names the new version as `new_version`.
     public func complete(id: String, token: String, result: String) throws(PostgresError) -> String
     {
         try answer(

@@ -1,5 +1,7 @@
 extension RetrainingQueue {
-    /// This is the contract's DDL, version 1: roles, tables, functions, grants. `migrate` runs it once.
+    /// This is the contract's DDL, version 1: roles, tables, functions, grants.
+    ///
+    /// `migrate` runs it once.
     public static let schemaSQL = #"""
         DO $$
         DECLARE r text;

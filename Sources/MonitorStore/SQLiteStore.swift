@@ -24,6 +24,12 @@ public final class SQLiteStore: Sendable {
     /// The settings that durability rests on, read back.
     public let settings: [(name: String, value: String)]
 
+    /// Opens or creates the store and reads its settings back.
+    ///
+    /// - Parameters:
+    ///   - directory: The data directory; it is created where it is missing.
+    ///   - readOnly: True takes no lock and writes nothing, so that it can look while a server runs.
+    /// - Throws: `StoreError`: locked, not to be opened, unsafe settings, or of a newer program.
     public init(directory: String, readOnly: Bool = false) throws(StoreError) {
         let manager = FileManager.default
         if !readOnly {
@@ -135,11 +141,14 @@ public final class SQLiteStore: Sendable {
         }
     }
 
+    /// Closes the file; every later call throws.
     public func close() { try? writer.close() }
 
     // MARK: - Log
 
-    /// Appends payloads in order, in one transaction. They are durable when it returns.
+    /// Appends payloads in order, in one transaction.
+    ///
+    /// They are durable when it returns.
     ///
     /// - Precondition: at least one payload.
     public func append(_ payloads: [[UInt8]]) throws(StoreError) -> ClosedRange<Int64> {
@@ -204,7 +213,9 @@ public final class SQLiteStore: Sendable {
 
     // MARK: - Snapshots and effects
 
-    /// Stores effects, and a snapshot when there is one, in one transaction. A known effect stays as it is.
+    /// Stores effects, and a snapshot when there is one, in one transaction.
+    ///
+    /// A known effect stays as it is.
     public func commit(
         snapshot: [UInt8]?, effects: [StoredEffect], position: Int64
     ) throws(StoreError) {
@@ -267,6 +278,7 @@ public final class SQLiteStore: Sendable {
         }
     }
 
+    /// Marks an effect as carried out; unknown keys change nothing.
     public func confirmDelivery(key: String) throws(StoreError) {
         try attempt {
             try writer.write {

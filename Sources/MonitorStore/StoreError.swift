@@ -8,6 +8,7 @@ public enum StoreError: Error, Equatable, CustomStringConvertible {
     case corrupt(String)
     case io(String)
 
+    /// This is what was found, what was expected, and what to do where something helps.
     public var description: String {
         switch self {
         case .locked(let directory):
@@ -25,12 +26,16 @@ public enum StoreError: Error, Equatable, CustomStringConvertible {
 
 /// This is an effect as it is stored until it is delivered.
 public struct StoredEffect: Sendable, Equatable {
+    /// This is the key under which the store takes the effect once.
     public let key: String
+    /// This is the name of what must be carried out.
     public let kind: String
     /// JSON.
     public let payload: String
+    /// This is the log position whose input caused the effect.
     public let position: Int64
 
+    /// Makes a stored effect from its parts.
     public init(key: String, kind: String, payload: String, position: Int64) {
         self.key = key
         self.kind = kind
@@ -41,6 +46,8 @@ public struct StoredEffect: Sendable, Equatable {
 
 /// This is one entry of the log.
 public struct LogEntry: Sendable, Equatable {
+    /// This is the place in the log, from 1.
     public let position: Int64
+    /// This is the input, in the log's form.
     public let payload: [UInt8]
 }

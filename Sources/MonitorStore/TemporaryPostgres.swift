@@ -2,12 +2,15 @@ import Foundation
 
 /// This is why a private server could not be started.
 public struct TemporaryPostgresError: Error, CustomStringConvertible {
+    /// This is which step failed, and how.
     public let description: String
 }
 
-/// This is a private PostgreSQL server in a temporary directory, on a Unix socket only: for the demo and
-/// for tests. Nothing in it survives.
 // Unchecked: every stored property is constant after init, and `stop` may be called twice.
+
+/// This is a private PostgreSQL server in a temporary directory, on a Unix socket only.
+///
+/// It is for the demo and for tests. Nothing in it survives.
 public final class TemporaryPostgres: @unchecked Sendable {
     /// A keyword string for libpq; the user is a superuser.
     public let dsn: String
@@ -15,6 +18,7 @@ public final class TemporaryPostgres: @unchecked Sendable {
     public let directory: String
     private let binaries: String
 
+    /// This is true when `initdb` and `pg_ctl` are found.
     public static func isInstalled() -> Bool { binaryDirectory() != nil }
 
     private static func binaryDirectory() -> String? {
@@ -29,6 +33,9 @@ public final class TemporaryPostgres: @unchecked Sendable {
         }
     }
 
+    /// Makes a directory, initializes a cluster in it, and starts the server.
+    ///
+    /// As root it runs as the user `postgres`, because servers refuse to run as root.
     public init() throws(TemporaryPostgresError) {
         guard let binaries = Self.binaryDirectory() else {
             throw TemporaryPostgresError(description: "PostgreSQL is not installed")

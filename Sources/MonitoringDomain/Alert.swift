@@ -3,23 +3,34 @@ public enum AlertPhase: String, Sendable { case inactive, pending, firing, resol
 
 /// This is a rule × subject that has left the inactive phase, with its evidence.
 public struct Alert: Equatable, Sendable {
+    /// This is the rule's name.
     public var rule: String
+    /// This is the name of the rule's group.
     public var group: String
+    /// This is the model that the alert is about.
     public var model: ModelID
+    /// This is the feature that `*` stood for; nil for a rule without `*`.
     public var feature: String?
+    /// This is where the alert stands.
     public var phase: AlertPhase
+    /// These are the rule's labels, by which receivers are chosen.
     public var labels: [String: String]
+    /// These are the rule's texts with their placeholders filled.
     public var annotations: [String: String]
     /// When the breach began.
     public var since: EventTime
     /// When it last began to fire; nil while pending.
     public var firedAt: EventTime?
+    /// This is when it was resolved; nil while it is active.
     public var resolvedAt: EventTime?
+    /// This is the first statistic's newest value; nil while it is unknown.
     public var value: Double?
+    /// This is the rule's expression, as its file has it.
     public var expression: String
     /// The readings that justified the newest transition.
     public var evidence: [Measurement]
 
+    /// Makes an alert from its parts.
     public init(
         rule: String, group: String, model: ModelID, feature: String?, phase: AlertPhase,
         labels: [String: String], annotations: [String: String], since: EventTime,
@@ -54,6 +65,7 @@ public enum RetrainingState: String, Sendable, CaseIterable {
     case awaitingApproval = "awaiting_approval"
     case pending, claimed, running, succeeded, failed, cancelled, expired, superseded
 
+    /// This is true for a state that no report can change.
     public var isFinal: Bool {
         switch self {
         case .filing, .awaitingApproval, .pending, .claimed, .running: false
@@ -72,22 +84,34 @@ public enum Verdict: String, Sendable {
 
 /// This is the comparison of the old version with the new one on matured ground truth.
 public struct Verification: Equatable, Sendable {
+    /// This is the conclusion.
     public var verdict: Verdict
+    /// This is what was compared: accuracy, or the mean absolute error of a regression.
     public var statistic: Statistic
+    /// This is the version that the request was filed for.
     public var oldVersion: String
+    /// This is the version that the trainer reported.
     public var newVersion: String
+    /// This is the old version's value, in the statistic's unit.
     public var before: Double
+    /// This is the new version's value, in the statistic's unit.
     public var after: Double
+    /// This is how many outcomes the old version's value rests on.
     public var beforeCount: Int
+    /// This is how many outcomes the new version's value rests on.
     public var afterCount: Int
     /// The improvement, positive when the new version is better, with its interval.
     public var effect: Double
+    /// This is the lower end of the effect's interval.
     public var effectLower: Double
+    /// This is the upper end of the effect's interval.
     public var effectUpper: Double
+    /// This is the clock's reading at the comparison.
     public var decidedAt: EventTime
     /// The name of the interval's method and what it assumes, a sentence.
     public var method: String
 
+    /// Makes a verification from its parts.
     public init(
         verdict: Verdict, statistic: Statistic, oldVersion: String, newVersion: String,
         before: Double, after: Double, beforeCount: Int, afterCount: Int, effect: Double,
@@ -113,24 +137,40 @@ public struct Verification: Equatable, Sendable {
 public struct RetrainingRequest: Equatable, Sendable {
     /// Also the key under which PostgreSQL files it once: rule, model and the episode's start.
     public var id: String
+    /// This is the name of the rule that asked.
     public var rule: String
+    /// This is the model to retrain.
     public var model: ModelID
+    /// This is the version whose readings breached the rule.
     public var modelVersion: String
+    /// This is the queue that trainers claim from; a model has one open request in it.
     public var queue: String
+    /// This orders a queue: lower numbers are claimed first.
     public var priority: Int
+    /// This is true when a person must approve before a trainer may claim.
     public var needsApproval: Bool
+    /// This is where the request stands.
     public var state: RetrainingState
+    /// This is how often rules asked while the request was open, from 1.
     public var triggerCount: Int
+    /// This is when the rule asked, by the monitor's clock.
     public var createdAt: EventTime
+    /// This is when a final state was reached; nil while open.
     public var finishedAt: EventTime?
     /// The event-time interval whose records the trainer should use.
     public var trainingWindow: TimeWindow
+    /// This is the version that the trainer made; nil until reported.
     public var newVersion: String?
+    /// This is the alert that asked, with its evidence.
     public var alert: Alert
+    /// This is the id of the reference that the evidence rests on; nil without one.
     public var reference: String?
+    /// These are the rule's own words to the trainer.
     public var parameters: [String: String]
+    /// This is what the retraining did; nil until both versions have ground truth.
     public var verification: Verification?
 
+    /// Makes an open request from its parts.
     public init(
         id: String, rule: String, model: ModelID, modelVersion: String, queue: String,
         priority: Int, needsApproval: Bool, state: RetrainingState, triggerCount: Int = 1,
@@ -156,10 +196,15 @@ public struct RetrainingRequest: Equatable, Sendable {
 
 /// This is what a trainer says of a request, through SQL or the API.
 public struct TrainerReport: Hashable, Sendable {
+    /// This is the `id` of the request.
     public var requestID: String
+    /// This is the state that the trainer, or PostgreSQL, puts it in.
     public var state: RetrainingState
+    /// This is the version that the training made; nil where the state has none.
     public var newVersion: String?
+    /// This is a sentence for people, such as the reason of a failure.
     public var detail: String?
+    /// Makes a report from its parts.
     public init(
         requestID: String, state: RetrainingState, newVersion: String? = nil, detail: String? = nil
     ) {

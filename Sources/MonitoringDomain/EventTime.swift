@@ -1,10 +1,13 @@
 /// This is an instant of event time, in whole milliseconds since 1970-01-01T00:00:00Z (UTC, no leap
 /// seconds); it may be negative.
 public struct EventTime: Hashable, Comparable, Sendable {
+    /// This is the distance from the epoch; negative before it.
     public var milliseconds: Int64
 
+    /// Makes the instant `milliseconds` after the epoch.
     public init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
+    /// This is true when `left` is earlier.
     public static func < (left: EventTime, right: EventTime) -> Bool {
         left.milliseconds < right.milliseconds
     }
@@ -19,7 +22,9 @@ public struct EventTime: Hashable, Comparable, Sendable {
 
 /// This is a half-open interval `[start, end)` of event time.
 public struct TimeWindow: Hashable, Sendable {
+    /// This is the first instant of the window.
     public let start: EventTime
+    /// This is the first instant after the window.
     public let end: EventTime
 
     /// - Precondition: `start <= end`.
@@ -29,6 +34,7 @@ public struct TimeWindow: Hashable, Sendable {
         self.end = end
     }
 
+    /// This is true from `start` on and before `end`.
     public func contains(_ time: EventTime) -> Bool { start <= time && time < end }
 }
 
@@ -37,9 +43,13 @@ public enum WindowSpan: Hashable, Sendable {
     case milliseconds(Int64)
     case month
 
+    /// This is a minute in milliseconds.
     public static let minute: Int64 = 60_000
+    /// This is an hour in milliseconds.
     public static let hour: Int64 = 3_600_000
+    /// This is a UTC day in milliseconds.
     public static let day: Int64 = 86_400_000
+    /// This is seven UTC days in milliseconds.
     public static let week: Int64 = 604_800_000
 
     /// Nil unless `text` is a positive whole number followed by `s`, `m`, `h`, `d`, `w`, or is `1mo`.
@@ -112,16 +122,21 @@ extension EventTime {
 ///
 /// Source: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", 2013.
 public struct CivilDate: Hashable, Sendable {
+    /// This is the astronomical year: 0 is 1 BC.
     public var year: Int64
+    /// This is the month, 1...12.
     public var month: Int64
+    /// This is the day of the month, 1...31.
     public var day: Int64
 
+    /// Makes a date from its parts, which are not checked against the calendar.
     public init(year: Int64, month: Int64, day: Int64) {
         self.year = year
         self.month = month
         self.day = day
     }
 
+    /// Makes the date that lies `dayNumber` days after 1970-01-01.
     public init(dayNumber: Int64) {
         let z = dayNumber + 719_468
         let era = (z >= 0 ? z : z - 146_096) / 146_097
@@ -135,6 +150,7 @@ public struct CivilDate: Hashable, Sendable {
         year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
     }
 
+    /// This is the count of days since 1970-01-01; negative before it.
     public var dayNumber: Int64 {
         let y = month <= 2 ? year - 1 : year
         let era = (y >= 0 ? y : y - 399) / 400
@@ -144,6 +160,7 @@ public struct CivilDate: Hashable, Sendable {
         return era * 146_097 + dayOfEra - 719_468
     }
 
+    /// This is midnight UTC at the day's start.
     public var startOfDay: EventTime { EventTime(milliseconds: dayNumber * WindowSpan.day) }
 
     /// This is the number of days of `month` in `year`.

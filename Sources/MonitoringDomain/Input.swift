@@ -15,21 +15,27 @@ public enum Input: Equatable, Sendable {
 
 /// This is a rule file's name and text.
 public struct RuleFile: Hashable, Sendable {
+    /// This is the file's name in the rules folder, which diagnostics show.
     public var name: String
+    /// This is the file's YAML.
     public var text: String
+    /// Makes a file from its name and text.
     public init(name: String, text: String) {
         self.name = name
         self.text = text
     }
 }
 
-/// This is something that the shell must carry out. Its key is derived from the data, so that a replay
-/// makes the same key and the store takes it once.
+/// This is something that the shell must carry out.
+///
+/// Its key is derived from the data, so that a replay makes the same key and the store takes it
+/// once.
 public enum Effect: Equatable, Sendable {
     case alertChanged(Alert)
     case fileRequest(RetrainingRequest)
     case requestChanged(RetrainingRequest)
 
+    /// This is the name under which the store takes the effect once.
     public var key: String {
         switch self {
         case .alertChanged(let alert):

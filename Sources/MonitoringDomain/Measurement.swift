@@ -42,6 +42,7 @@ public enum Reading: Equatable, Sendable {
     /// The definition has no value here; the reason is a sentence.
     case undefined(reason: String)
 
+    /// This is the value with its bound; nil where there is none.
     public var estimate: Estimate? {
         if case .value(let estimate) = self { return estimate }
         return nil
@@ -60,14 +61,18 @@ public enum Reading: Equatable, Sendable {
 
 /// This is a value and how far it is known.
 public struct Estimate: Equatable, Sendable {
+    /// This is the statistic, in its own unit; finite.
     public var value: Double
     /// The ends of the interval; nil where none is computed, and then `value` is exact for the window.
     public var lower: Double?
+    /// This is the upper end of the interval.
     public var upper: Double?
     /// True when [lower, upper] holds the exact value with certainty, not with a probability.
     public var isCertified: Bool
+    /// This is the chance of a reading at least as extreme when nothing changed, 0...1; nil without a test.
     public var pValue: Double?
 
+    /// Makes an estimate; without bounds, of an exact value.
     public init(
         value: Double, lower: Double? = nil, upper: Double? = nil, isCertified: Bool = false,
         pValue: Double? = nil
@@ -82,22 +87,30 @@ public struct Estimate: Equatable, Sendable {
 
 /// This is a statistic × subject × window and its reading.
 public struct Measurement: Equatable, Sendable {
+    /// This is the measured model.
     public var model: ModelID
+    /// This is the measured quantity.
     public var statistic: Statistic
     /// A feature's name, `prediction`, `ground_truth`, or nil for the model as a whole.
     public var feature: String?
     /// Nil: all versions together.
     public var version: String?
+    /// This is the event-time interval whose rows count.
     public var window: TimeWindow
+    /// This is the value, or the reason why there is none.
     public var reading: Reading
     /// Rows of the window that the reading rests on.
     public var count: Int
+    /// This is how many rows of the window lack the feature.
     public var missing: Int
     /// Rows of the reference; nil for statistics that need none.
     public var referenceCount: Int?
+    /// This is the id of the reference that the reading rests on; nil where it needs none.
     public var reference: String?
+    /// This is true when late rows changed a window that had been judged.
     public var isRevised: Bool
 
+    /// Makes a measurement from its parts.
     public init(
         model: ModelID, statistic: Statistic, feature: String?, version: String?,
         window: TimeWindow, reading: Reading, count: Int, missing: Int = 0,
@@ -119,10 +132,15 @@ public struct Measurement: Equatable, Sendable {
 
 /// This is a question that a rule or a reader asks: which statistic, of what, over which window.
 public struct MeasurementQuery: Hashable, Sendable {
+    /// This is the model in question.
     public var model: ModelID
+    /// This is the wanted quantity.
     public var statistic: Statistic
+    /// This is a feature's name, `prediction`, `ground_truth`, or nil for the model as a whole.
     public var feature: String?
+    /// This is the wanted version; nil for all together.
     public var version: String?
+    /// Makes a question from its parts.
     public init(
         model: ModelID, statistic: Statistic, feature: String? = nil, version: String? = nil
     ) {

@@ -1,7 +1,9 @@
 /// This is the name of a deployed predictor: `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`, no reserved word.
 public struct ModelID: Hashable, Comparable, Sendable, CustomStringConvertible {
+    /// This is the name as the records have it.
     public let rawValue: String
 
+    /// Nil unless `rawValue` has the form above.
     public init?(_ rawValue: String) {
         guard (1...128).contains(rawValue.utf8.count), !Self.reserved.contains(rawValue) else {
             return nil
@@ -20,20 +22,27 @@ public struct ModelID: Hashable, Comparable, Sendable, CustomStringConvertible {
     }
 
     private static let reserved: Set<String> = ["all", "other", "__total__"]
+    /// Orders by name.
     public static func < (left: ModelID, right: ModelID) -> Bool { left.rawValue < right.rawValue }
+    /// This is the name.
     public var description: String { rawValue }
 }
 
 /// This is what a model predicts.
 public enum TaskKind: String, Sendable, CaseIterable { case binary, multiclass, regression }
 
-/// This is how a feature is profiled. Booleans are categorical, by their text.
+/// This is how a feature is profiled.
+///
+/// Booleans are categorical, by their text.
 public enum FeatureKind: String, Sendable, CaseIterable { case numeric, categorical }
 
 /// This is one input column of a model.
 public struct FeatureSchema: Hashable, Sendable {
+    /// This is the feature's name in the records.
     public let name: String
+    /// This is how the feature is profiled.
     public let kind: FeatureKind
+    /// Makes a feature's schema from its parts.
     public init(name: String, kind: FeatureKind) {
         self.name = name
         self.kind = kind
@@ -42,15 +51,18 @@ public struct FeatureSchema: Hashable, Sendable {
 
 /// This is what is known of a model's records: declared, or learned from its first records.
 public struct ModelSchema: Hashable, Sendable {
+    /// This is the model that the schema is of.
     public let model: ModelID
     /// Nil until a prediction with a known shape has come.
     public var task: TaskKind?
+    /// These are the features, in the order in which they were declared or first seen.
     public var features: [FeatureSchema]
     /// The text of the label whose probability a binary score is; nil until learned or declared.
     public var positiveLabel: String?
     /// The span of a pane, in milliseconds, a divisor of one day.
     public var paneMilliseconds: Int64
 
+    /// Makes a schema; without further words, that of a model of which nothing is known yet.
     public init(
         model: ModelID, task: TaskKind? = nil, features: [FeatureSchema] = [],
         positiveLabel: String? = nil, paneMilliseconds: Int64 = WindowSpan.minute
@@ -62,6 +74,7 @@ public struct ModelSchema: Hashable, Sendable {
         self.paneMilliseconds = paneMilliseconds
     }
 
+    /// This is how `feature` is profiled; nil for an unknown one.
     public func kind(of feature: String) -> FeatureKind? {
         features.first { $0.name == feature }?.kind
     }

@@ -8,6 +8,7 @@ public struct TextColumn: Hashable, Sendable {
     /// Distinct texts, in order of first appearance.
     public var dictionary: [String]
 
+    /// Makes a column from its codes and their texts.
     public init(codes: [UInt32] = [], dictionary: [String] = []) {
         self.codes = codes
         self.dictionary = dictionary
@@ -19,12 +20,15 @@ public struct TextColumn: Hashable, Sendable {
     }
 }
 
-/// This is one feature's values. Lengths equal the batch's row count.
+/// This is one feature's values.
+///
+/// Lengths equal the batch's row count.
 public enum FeatureColumn: Hashable, Sendable {
     /// Missing values are the one canonical quiet NaN; every other value is finite.
     case numeric([Double])
     case categorical(TextColumn)
 
+    /// This is how such a column is profiled.
     public var kind: FeatureKind {
         switch self {
         case .numeric: .numeric
@@ -37,10 +41,13 @@ public enum FeatureColumn: Hashable, Sendable {
 ///
 /// With 128 bits, two different ids among 10^12 share an identity with probability below 10^-14.
 public struct RecordIdentity: Hashable, Sendable {
+    /// These are the first 64 bits of the hash.
     public var high: UInt64
+    /// These are the last 64 bits of the hash.
     public var low: UInt64
     /// The identity of a record without an id: it can be neither joined nor de-duplicated.
     public static let none = RecordIdentity(high: 0, low: 0)
+    /// Makes an identity from its halves.
     public init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
@@ -49,12 +56,15 @@ public struct RecordIdentity: Hashable, Sendable {
 
 /// This is decoded prediction records of one model, as columns of equal length.
 public struct PredictionBatch: Hashable, Sendable {
+    /// This is the model that the records name.
     public var model: ModelID
+    /// This is the length of every column.
     public var rowCount: Int
     /// [rowCount]; `RecordIdentity.none` where the record has no id.
     public var identities: [RecordIdentity]
     /// [rowCount], milliseconds since the epoch.
     public var times: [Int64]
+    /// This is the model's version by row; missing where the record names none.
     public var versions: TextColumn
     /// In the order in which the names first appeared; each of length rowCount.
     public var features: [(name: String, column: FeatureColumn)]
@@ -69,6 +79,7 @@ public struct PredictionBatch: Hashable, Sendable {
     /// [rowCount]; NaN where absent.
     public var truthValues: [Double]
 
+    /// Makes a batch without rows.
     public init(model: ModelID) {
         self.model = model
         rowCount = 0
@@ -83,6 +94,7 @@ public struct PredictionBatch: Hashable, Sendable {
         truthValues = []
     }
 
+    /// Compares bit by bit, with missing equal to missing.
     public static func == (left: Self, right: Self) -> Bool {
         left.hashKey == right.hashKey
             && left.features.elementsEqual(right.features) {
@@ -91,6 +103,7 @@ public struct PredictionBatch: Hashable, Sendable {
             && sameBits(left.truthValues, right.truthValues)
     }
 
+    /// Hashes what identifies the rows; features and scores are left to `==`.
     public func hash(into hasher: inout Hasher) { hasher.combine(hashKey) }
 
     private struct HashKey: Hashable {
@@ -126,18 +139,23 @@ extension FeatureColumn {
 
 /// This is decoded ground-truth records of one model, as columns of equal length.
 public struct GroundTruthBatch: Hashable, Sendable {
+    /// This is the model that the records name.
     public var model: ModelID
+    /// This names the predictions; [rowCount].
     public var identities: [RecordIdentity]
     /// [rowCount], milliseconds since the epoch.
     public var times: [Int64]
+    /// This is the true label by row; missing for regression.
     public var labels: TextColumn
     /// [rowCount]; NaN where absent.
     public var values: [Double]
     /// [rowCount]; later in the log wins among equal revisions.
     public var revisions: [Int64]
 
+    /// This is the length of every column.
     public var rowCount: Int { identities.count }
 
+    /// Makes a batch without rows.
     public init(model: ModelID) {
         self.model = model
         identities = []
@@ -147,12 +165,14 @@ public struct GroundTruthBatch: Hashable, Sendable {
         revisions = []
     }
 
+    /// Compares bit by bit, with missing equal to missing.
     public static func == (left: Self, right: Self) -> Bool {
         left.model == right.model && left.identities == right.identities
             && left.times == right.times && left.labels == right.labels
             && sameBits(left.values, right.values) && left.revisions == right.revisions
     }
 
+    /// Hashes what identifies the rows; the truths are left to `==`.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(model)
         hasher.combine(identities)

@@ -34,8 +34,9 @@ struct ExpressionEvaluator {
             isBreached: isBreached, value: evaluator.value, evidence: evaluator.evidence)
     }
 
-    /// Three-valued logic: false wins in `and`, true wins in `or`. Both sides are always read, so that
-    /// the evidence is whole.
+    /// Three-valued logic: false wins in `and`, true wins in `or`.
+    ///
+    /// Both sides are always read, so that the evidence is whole.
     private mutating func condition(_ expression: Expression) -> Bool? {
         switch expression {
         case .and(let left, let right):

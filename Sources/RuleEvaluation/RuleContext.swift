@@ -1,15 +1,23 @@
 public import MonitoringDomain
 
-/// This is what an evaluation may ask of one model. The closures are pure.
+/// This is what an evaluation may ask of one model.
+///
+/// The closures are pure.
 public struct RuleContext {
+    /// This is the model under judgement.
     public var model: ModelID
+    /// These are what `*` stands for, in order.
     public var features: [String]
     /// The newest version; performance and drift without a version are of it.
     public var version: String?
+    /// This is the id of the active reference; nil while it is being learned.
     public var reference: String?
+    /// This measures a question over a window.
     public var measure: (MeasurementQuery, TimeWindow) -> Measurement
+    /// This is a statistic on the reference, of a feature or of the model as a whole.
     public var baseline: (Statistic, String?) -> Reading
 
+    /// Makes a context from its parts.
     public init(
         model: ModelID, features: [String], version: String?, reference: String?,
         measure: @escaping (MeasurementQuery, TimeWindow) -> Measurement,

@@ -62,8 +62,9 @@ extension RuleEngine {
         return overflow || now.milliseconds - since.milliseconds < span
     }
 
-    /// Moves a request by what its trainer, or PostgreSQL, says of it. Unknown ids change nothing, and a
-    /// final request stays as it is.
+    /// Moves a request by what its trainer, or PostgreSQL, says of it.
+    ///
+    /// Unknown ids change nothing, and a final request stays as it is.
     public mutating func report(_ report: TrainerReport, at now: EventTime) -> [Effect] {
         guard let index = requests.lastIndex(where: { $0.id == report.requestID }),
             !requests[index].state.isFinal, requests[index].state != report.state,

@@ -11,6 +11,7 @@ public struct RuleEngine: Sendable, Equatable {
     /// Resolved alerts that are kept to be shown.
     public static let resolvedCountMax = 1_000
 
+    /// These are the rules in force.
     public internal(set) var rules: RuleSet
     var active: [String: Alert] = [:]
     var resolved: [Alert] = []
@@ -18,10 +19,12 @@ public struct RuleEngine: Sendable, Equatable {
     var slots: [String: Int64] = [:]
     /// When a firing alert's breach was last seen, by fingerprint.
     var lastBreach: [String: EventTime] = [:]
+    /// These are all requests that were filed, in order.
     public internal(set) var requests: [RetrainingRequest] = []
     /// Factors on a rule's cooldown, by model and rule: retrainings that did not help double it.
     var cooldownFactors: [String: Int64] = [:]
 
+    /// Makes an engine in which no rule was evaluated.
     public init(rules: RuleSet) { self.rules = rules }
 
     /// Pending, firing and lately resolved alerts, by fingerprint.

@@ -7,6 +7,7 @@ public import RuleLanguage
 // equal bytes. The rules themselves are stored by the caller, as files.
 
 extension RuleEngine {
+    /// Appends the state; equal engines have equal bytes.
     public func encode(to writer: inout ByteWriter) {
         writer.writeCount(active.count)
         for (_, alert) in active.sorted(by: { $0.key < $1.key }) { alert.encode(to: &writer) }
@@ -31,6 +32,9 @@ extension RuleEngine {
         }
     }
 
+    /// Reads what `encode` wrote, under the rules that were in force then.
+    ///
+    /// - Throws: `ByteReadingError` for anything else.
     public init(decoding reader: inout ByteReader, rules: RuleSet) throws(ByteReadingError) {
         self.init(rules: rules)
         let activeCount = try reader.readCount()

@@ -20,9 +20,11 @@ public indirect enum Expression: Equatable, Sendable {
         case each
     }
 
+    /// This is an operation on two numbers.
     public enum ArithmeticOperator: String, Sendable {
         case add = "+", subtract = "-", multiply = "*", divide = "/"
     }
+    /// This is a condition on two numbers.
     public enum ComparisonOperator: String, Sendable {
         case less = "<"
         case lessOrEqual = "<="
@@ -48,10 +50,15 @@ public indirect enum Expression: Equatable, Sendable {
 
 /// This is one statistic over a window.
 public struct StatisticCall: Equatable, Sendable {
+    /// This is the wanted quantity.
     public var statistic: Statistic
+    /// This is what it is computed on; nil for the model as a whole.
     public var subject: Expression.Subject?
+    /// This is the span that ends now.
     public var window: WindowSpan
+    /// This is the wanted version; nil for the newest.
     public var version: String?
+    /// This is the number of the reading that the expression means.
     public var part: Part
 
     /// Which number of the reading.

@@ -45,8 +45,10 @@ struct RuleFileReader {
         return group(mapping)
     }
 
-    /// This is the file with bare expressions in quotes. `psi(age, window: 1h)` without quotes is not
-    /// YAML, because of the colon, and it is what everybody writes.
+    /// This is the file with bare expressions in quotes.
+    ///
+    /// `psi(age, window: 1h)` without quotes is not YAML, because of the colon, and it is what
+    /// everybody writes.
     private mutating func quotedText() -> String {
         var quoted: [String] = []
         quoted.reserveCapacity(lines.count)

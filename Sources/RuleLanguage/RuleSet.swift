@@ -5,10 +5,13 @@ public struct RuleSet: Equatable, Sendable {
     /// Rules that may be loaded; a file beyond is refused.
     public static let ruleCountMax = 10_000
 
+    /// These are the files' groups, in the order of the files; their names differ.
     public let groups: [RuleGroup]
 
+    /// Makes a rule set of groups that were checked.
     public init(groups: [RuleGroup]) { self.groups = groups }
 
+    /// This is no rules at all.
     public static let empty = RuleSet(groups: [])
 
     /// Parses and checks every file: all rules, or every diagnostic.
@@ -42,12 +45,15 @@ public struct RuleSet: Equatable, Sendable {
 
 /// This is one file's rules, for one model or a pattern of them.
 public struct RuleGroup: Equatable, Sendable {
+    /// This is the group's name, unique among all files.
     public let name: String
+    /// This is the file's name.
     public let file: String
     /// A name, with `*` for any run of characters.
     public let modelPattern: String
     /// Milliseconds between evaluations.
     public let evaluationInterval: Int64
+    /// These are the group's rules, in the order of the file; their names differ.
     public let rules: [Rule]
 
     /// True when the group's rules are of this model.
@@ -80,17 +86,25 @@ public struct RuleGroup: Equatable, Sendable {
 
 /// This is one condition with a consequence.
 public struct Rule: Equatable, Sendable {
+    /// This is the rule's name, unique in its group.
     public let name: String
+    /// This is the consequence.
     public let action: RuleAction
+    /// This is the condition; its type is boolean.
     public let expression: Expression
+    /// This is the condition as the file has it.
     public let expressionText: String
     /// Milliseconds that a breach must last before it fires.
     public let hold: Int64
     /// Milliseconds that an alert stays firing after its breach ended.
     public let keepFiring: Int64
+    /// This is what an unknown condition means.
     public let noData: NoDataPolicy
+    /// These travel with every alert of the rule.
     public let labels: [String: String]
+    /// These are texts for people, with placeholders in `{{ }}`.
     public let annotations: [String: String]
+    /// This is the rule's place in its file, from 1.
     public let line: Int
 }
 
@@ -107,11 +121,15 @@ public enum RuleAction: Equatable, Sendable {
 public struct RetrainAction: Equatable, Sendable {
     /// Milliseconds in which the rule asks at most once.
     public var cooldown = 24 * WindowSpan.hour
+    /// This is whether a person must agree before a trainer may claim.
     public var approval = Approval.automatic
+    /// This is the queue that trainers claim from.
     public var queue = "default"
+    /// This orders a queue: lower numbers are claimed first.
     public var priority = 100
     /// Milliseconds before the request whose records the trainer should use.
     public var trainingWindow = 30 * WindowSpan.day
+    /// These are the rule's own words to the trainer.
     public var parameters: [String: String] = [:]
 
     /// Who decides.
@@ -120,17 +138,21 @@ public struct RetrainAction: Equatable, Sendable {
 
 /// This is one fault in a rule file: where, what, and what was expected.
 public struct RuleDiagnostic: Equatable, Sendable {
+    /// This is the file's name.
     public let file: String
     /// From 1.
     public let line: Int
     /// From 1, in characters.
     public let column: Int
+    /// This is what was found and what was expected, a sentence.
     public let message: String
+    /// This is the faulty line, for the caret; empty where no line is at fault.
     public let sourceLine: String
 }
 
 /// This is every fault of a set of rule files.
 public struct RuleDiagnostics: Error, Equatable, CustomStringConvertible {
+    /// These are the faults, in the order of files and lines.
     public let diagnostics: [RuleDiagnostic]
 
     /// Each fault with its line and a caret below the place.

@@ -13,6 +13,7 @@ public struct OutcomeJoin: Sendable {
     /// Ids that are known, as prediction, as ground truth or as both.
     public private(set) var count = 0
 
+    /// Makes a memory without ids.
     public init() {}
 
     private struct Slot: Sendable {
@@ -32,7 +33,9 @@ public struct OutcomeJoin: Sendable {
 
     /// What a ground-truth record changed.
     public struct TruthChange: Sendable, Equatable {
+        /// This is the outcome that no longer holds.
         public var removed: Outcome?
+        /// This is the outcome that holds now.
         public var added: Outcome?
         /// True when the record said what was known already, or less (an older revision).
         public var isDuplicate: Bool
@@ -43,8 +46,11 @@ public struct OutcomeJoin: Sendable {
     /// This is what a prediction batch changed: the rows to fold, how many were repeats, and the
     /// outcomes of ground truth that had come before.
     public struct Admission: Sendable, Equatable {
+        /// These are the rows with a new identity, or with none, ascending.
         public var rows: [Int] = []
+        /// This is how many rows repeat a known identity.
         public var duplicateCount = 0
+        /// These are the outcomes of rows whose ground truth had come before.
         public var outcomes: [Outcome] = []
     }
 
@@ -201,6 +207,9 @@ public struct OutcomeJoin: Sendable {
         }
     }
 
+    /// Reads what `encode` wrote.
+    ///
+    /// - Throws: `ByteReadingError` for anything else.
     public init(decoding reader: inout ByteReader) throws(ByteReadingError) {
         texts = try reader.readTexts()
         for (index, text) in texts.enumerated() { codeOfText[text] = UInt32(index) }

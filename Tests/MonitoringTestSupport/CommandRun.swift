@@ -3,11 +3,16 @@ import Glibc
 
 /// This is a command that has ended, or was ended at its deadline.
 public struct CommandRun: Sendable {
+    /// This is the exit code, or the number of the signal that ended it.
     public let status: Int32
+    /// This is standard output.
     public let output: [UInt8]
+    /// This is standard error.
     public let errors: String
+    /// This is true when the deadline ended it.
     public let wasTerminated: Bool
 
+    /// This is standard output as text.
     public var text: String { String(decoding: output, as: UTF8.self) }
 
     /// Runs `executable` and waits for its end, at most `deadline` seconds, then kills it.

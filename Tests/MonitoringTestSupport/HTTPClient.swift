@@ -3,13 +3,17 @@ import Glibc
 
 /// This is a complete answer of the server.
 public struct HTTPAnswer: Sendable {
+    /// This is the status code.
     public let status: Int
     /// Names in lower case.
     public let headers: [String: String]
+    /// This is the body, of the length that the server declared.
     public let body: [UInt8]
 
+    /// This is the body as text.
     public var text: String { String(decoding: body, as: UTF8.self) }
 
+    /// Makes an answer from its parts.
     public init(status: Int, headers: [String: String], body: [UInt8]) {
         self.status = status
         self.headers = headers
@@ -28,23 +32,31 @@ public struct HTTPAnswer: Sendable {
 
 /// This is why there is no complete answer: then nobody knows what the server did.
 public struct HTTPFailure: Error, CustomStringConvertible {
+    /// This is what happened, a sentence.
     public let reason: String
+    /// Makes a failure of a sentence.
     public init(reason: String) { self.reason = reason }
+    /// This is the reason.
     public var description: String { reason }
 }
 
 /// This sends one request per connection over a plain socket: bodies go out byte for byte as the
 /// test gives them, and a cut connection is an error, never retried in silence as URLSession would.
 public struct HTTPClient: Sendable {
+    /// This is the server's port on 127.0.0.1.
     public let port: UInt16
+    /// This is how long a silent server is waited for.
     public var timeoutSeconds = 120
 
+    /// Makes a client of a server on 127.0.0.1.
     public init(port: UInt16) { self.port = port }
 
+    /// Sends a request without a body.
     public func get(_ target: String, headers: [String: String] = [:]) throws -> HTTPAnswer {
         try send("GET", target, headers: headers, body: nil)
     }
 
+    /// Sends a body, as NDJSON where the headers do not say otherwise.
     public func post(
         _ target: String, _ body: [UInt8], headers: [String: String] = [:]
     ) throws -> HTTPAnswer {
@@ -52,6 +64,7 @@ public struct HTTPClient: Sendable {
         return try send("POST", target, headers: defaults.merging(headers) { $1 }, body: body)
     }
 
+    /// Sends one request on a connection of its own.
     public func send(
         _ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8]?
     ) throws -> HTTPAnswer {

@@ -3,7 +3,9 @@ import Glibc
 
 /// This is a running `leeway serve` on a free port; it is killed when the value goes.
 public final class LeewayServer {
+    /// This is the port on 127.0.0.1.
     public let port: UInt16
+    /// This sends requests to the server.
     public let client: HTTPClient
     private let process: Process
     private let log: URL
@@ -47,7 +49,9 @@ public final class LeewayServer {
         try? FileManager.default.removeItem(at: log)
     }
 
+    /// This is false once the process has ended.
     public var isRunning: Bool { process.isRunning }
+    /// This is the process's number, for signals.
     public var processIdentifier: Int32 { process.processIdentifier }
 
     /// This is the end of what the process logged, for a failure's message.

@@ -3,7 +3,9 @@ import MonitoringDomain
 
 /// This is a seeded stream of binary predictions and their ground truth, as NDJSON lines.
 public struct RecordStream {
+    /// This is the model that the records name.
     public var model: String
+    /// This is the version that the records name.
     public var version = "1"
     /// The share of predictions that ground truth will confirm.
     public var accuracy = 0.9
@@ -11,11 +13,13 @@ public struct RecordStream {
     public var shift = 0.0
     /// The event time of the next record, in milliseconds.
     public var time: Int64
+    /// This is the event time between two records.
     public var stepMilliseconds: Int64 = 10_000
     /// The number in the next record's id.
     public var index = 0
     private var random: SeededGenerator
 
+    /// Makes a stream; equal seeds give equal records.
     public init(model: String, startingAt time: Int64, seed: UInt64) {
         self.model = model
         self.time = time
@@ -24,8 +28,11 @@ public struct RecordStream {
 
     /// This is one prediction and the ground truth of it.
     public struct Row: Sendable {
+        /// This is the prediction's id.
         public let id: String
+        /// This is the line for `/v1/predictions`.
         public let prediction: String
+        /// This is the line for `/v1/ground-truth`.
         public let groundTruth: String
         /// The prediction with its ground truth inline, as a reference has it.
         public let reference: String

@@ -13,8 +13,10 @@ public enum Repository {
         root.deletingLastPathComponent().appendingPathComponent("shared/data").standardizedFileURL
     }
 
-    /// True when the real streams are here. Says once more on standard output when they are not, so
-    /// that a run without them cannot pass for a run with them.
+    /// True when the real streams are here.
+    ///
+    /// Says once more on standard output when they are not, so that a run without them cannot pass
+    /// for a run with them.
     public static var hasStreams: Bool {
         let isThere = FileManager.default.fileExists(
             atPath: streams.appendingPathComponent("oracles").path)

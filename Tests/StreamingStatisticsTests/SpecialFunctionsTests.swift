@@ -17,7 +17,7 @@ import Testing
         #expect(logBeta(a, b) == logBeta(b, a))
     }
 
-    /// (a, x, P, Q)
+    /// Rows of (a, x, P, Q).
     private static let gammas = [
         (0.5, 0.3, 0.5614219739190001, 0.4385780260809999),
         (1e-3, 1e-5, 0.9891230446957827, 0.01087695530421733),

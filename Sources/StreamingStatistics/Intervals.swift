@@ -63,7 +63,8 @@ public func betaBinomialConfidenceSequence(
     )
 }
 
-private func logBetaBinomial(
+/// This is ln E_n(m).
+func logBetaBinomial(
     _ m: Double, _ successes: Double, _ failures: Double, _ optimalCount: Double
 ) -> Double {
     let tuning = log(1 / 0.05)

@@ -15,6 +15,8 @@ public struct CategoricalProfile: Equatable, Sendable {
     /// - Accuracy: Beyond that, a count is too low by at most `unseen / 65`, never too high; so every
     ///   text with more than that share is here.
     public private(set) var unseenTexts: [String: UInt64] = [:]
+    /// How many distinct unseen texts there are, about.
+    public private(set) var unseenSketch = DistinctSketch()
 
     /// Starts empty.
     public init(categoryCount: Int) {
@@ -22,23 +24,58 @@ public struct CategoricalProfile: Equatable, Sendable {
     }
 
     /// Puts a stored profile together again.
-    public init?(counts: [UInt64], missing: UInt64, unseenTexts: [String: UInt64]) {
+    public init?(
+        counts: [UInt64], missing: UInt64, unseenTexts: [String: UInt64],
+        unseenSketch: DistinctSketch
+    ) {
         var total: UInt64 = 0
         for count in counts {
             let (sum, isOverflow) = total.addingReportingOverflow(count)
             guard !isOverflow else { return nil }
             total = sum
         }
-        guard !counts.isEmpty, unseenTexts.count <= Self.unseenTextCountMax else { return nil }
+        guard let unseen = counts.last, unseenTexts.count <= Self.unseenTextCountMax else {
+            return nil
+        }
+        var named: UInt64 = 0
+        for count in unseenTexts.values {
+            let (sum, isOverflow) = named.addingReportingOverflow(count)
+            guard !isOverflow, sum <= unseen else { return nil }
+            named = sum
+        }
         self.counts = counts
         self.missing = missing
         self.unseenTexts = unseenTexts
+        self.unseenSketch = unseenSketch
     }
 
     /// Values that are not missing.
     public var count: UInt64 { counts.reduce(0, +) }
     /// Values that the reference has no category for.
     public var unseen: UInt64 { counts[counts.count - 1] }
+
+    /// By how much a count in `unseenTexts` can be too low, and a text that is not there can have been
+    /// counted: 0 while every unseen value is named there.
+    ///
+    /// Source: the bound of Misra and Gries, with the rows that the table dropped in place of all rows.
+    public var unseenCountErrorMax: UInt64 {
+        (unseen - unseenTexts.values.reduce(0, +)) / UInt64(Self.unseenTextCountMax + 1)
+    }
+
+    /// This is the number of distinct values, with its relative standard error: 0 where it is exact.
+    ///
+    /// The reference's categories are counted exactly; unseen texts as long as all are remembered by name.
+    public var distinct: (value: Double, relativeStandardError: Double) {
+        let seen = Double(counts.dropLast().count { $0 > 0 })
+        if unseenTexts.values.reduce(0, +) == unseen {
+            return (seen + Double(unseenTexts.count), 0)
+        }
+        let others = max(unseenSketch.estimate.rounded(), Double(unseenTexts.count))
+        return (
+            seen + others,
+            DistinctSketch.relativeStandardError * others / max(1, seen + others)
+        )
+    }
 
     /// Counts `times` values of a category, of the unseen bin (the last), or missing (nil).
     public mutating func absorb(category: Int?, times: UInt64 = 1) {
@@ -47,12 +84,13 @@ public struct CategoricalProfile: Equatable, Sendable {
 
     /// Counts unseen texts by name as well.
     public mutating func absorbUnseen(_ text: String, times: UInt64 = 1) {
+        guard times > 0 else { return }
         absorb(category: counts.count - 1, times: times)
+        unseenSketch.insert(hash: DistinctSketch.hash(of: text))
         remember(text, times)
     }
 
     private mutating func remember(_ text: String, _ times: UInt64) {
-        guard times > 0 else { return }
         unseenTexts[text, default: 0] += times
         dropRarest()
     }
@@ -73,6 +111,7 @@ public struct CategoricalProfile: Equatable, Sendable {
         for index in counts.indices { counts[index] += other.counts[index] }
         missing += other.missing
         unseenTexts.merge(other.unseenTexts, uniquingKeysWith: +)
+        unseenSketch.merge(other.unseenSketch)
         dropRarest()
     }
 }

@@ -1,77 +1,130 @@
 /// This is one numeric quantity of one pane: counts over fixed edges, count, missing, range, moments.
+///
+/// Missing (NaN) and infinite values are counted apart. An infinite value lies in the first or the last bin
+/// and is counted there, because it has a place in the order; it has no part in range, sums and distances.
 public struct NumericProfile: Equatable, Sendable {
     /// Subtracted before squaring, so that a large offset costs no digits; the reference's mean.
     public let shift: Double
-    /// Values that are not missing.
+    /// The reference's finite values lie here; nil when it has none, and then no distance is kept.
+    public let range: ClosedRange<Double>?
+    /// Values that are not missing, infinite ones included.
     public private(set) var count: UInt64 = 0
-    /// Values that are missing.
-    public private(set) var missing: UInt64 = 0
-    /// The smallest value; nil when nothing was counted.
+    /// The smallest finite value; nil when there is none.
     public private(set) var minimum: Double?
-    /// The largest value; nil when nothing was counted.
+    /// The largest finite value; nil when there is none.
     public private(set) var maximum: Double?
     /// How many values each bin holds.
     public private(set) var counts: BinCounts
-    /// Σ(x − shift).
-    public private(set) var sum = CompensatedSum()
-    /// Σ(x − shift)².
-    public private(set) var sumOfSquares = CompensatedSum()
+    /// What lies in no bin, or in one that is not its own.
+    public private(set) var tallies = Tallies()
+    /// Of the finite values.
+    public private(set) var sums = Sums()
+
+    /// This is what is not a number, by kind.
+    public struct Tallies: Equatable, Sendable {
+        /// Values that are missing; they are in no bin.
+        public var missing: UInt64 = 0
+        /// Values that are −∞; they are in the first bin.
+        public var negativeInfinite: UInt64 = 0
+        /// Values that are +∞; they are in the last bin.
+        public var positiveInfinite: UInt64 = 0
+
+        /// Starts with zeros.
+        public init() {}
+    }
+
+    /// These are sums over the finite values x.
+    public struct Sums: Equatable, Sendable {
+        /// Σ(x − shift).
+        public var linear = CompensatedSum()
+        /// Σ(x − shift)².
+        public var squared = CompensatedSum()
+        /// Σ max(0, range.lowerBound − x): what makes Wasserstein exact below the reference.
+        public var below = CompensatedSum()
+        /// Σ max(0, x − range.upperBound): the same above.
+        public var above = CompensatedSum()
+
+        /// Starts with zeros.
+        public init() {}
+    }
 
     /// Starts empty.
     ///
-    /// - Precondition: `shift` is finite.
-    public init(binCount: Int, shift: Double) {
+    /// - Precondition: `shift` and the ends of `range` are finite.
+    public init(binCount: Int, shift: Double, range: ClosedRange<Double>? = nil) {
         precondition(shift.isFinite, "shift \(shift)")
+        if let range {
+            precondition(range.lowerBound.isFinite && range.upperBound.isFinite, "range \(range)")
+        }
         self.shift = shift
+        self.range = range
         counts = BinCounts(binCount: binCount)
     }
 
-    /// Puts a stored profile together again; nil where the parts contradict each other.
+    /// Puts a stored profile together again: `empty` has its shift and range; nil where the parts
+    /// contradict each other.
     public init?(
-        shift: Double, missing: UInt64, minimum: Double?, maximum: Double?, counts: BinCounts,
-        sum: CompensatedSum, sumOfSquares: CompensatedSum
+        empty: Self, extremes: ClosedRange<Double>?, counts: BinCounts, tallies: Tallies, sums: Sums
     ) {
-        guard (minimum == nil) == (counts.total == 0), (maximum == nil) == (counts.total == 0)
-        else {
-            return nil
-        }
-        self.shift = shift
+        let (infinite, isOverflow) = tallies.negativeInfinite.addingReportingOverflow(
+            tallies.positiveInfinite)
+        guard !isOverflow, infinite <= counts.total, counts.binCount == empty.counts.binCount,
+            (extremes == nil) == (infinite == counts.total),
+            tallies.negativeInfinite <= counts[0],
+            tallies.positiveInfinite <= counts[counts.binCount - 1]
+        else { return nil }
+        self = empty
         count = counts.total
-        self.missing = missing
-        self.minimum = minimum
-        self.maximum = maximum
+        minimum = extremes?.lowerBound
+        maximum = extremes?.upperBound
         self.counts = counts
-        self.sum = sum
-        self.sumOfSquares = sumOfSquares
+        self.tallies = tallies
+        self.sums = sums
     }
 
-    /// Nil when nothing was counted, or when the sum is beyond a double's range.
+    /// Values that are missing.
+    public var missing: UInt64 { tallies.missing }
+    /// Values that are infinite, of either sign.
+    public var nonFinite: UInt64 { tallies.negativeInfinite + tallies.positiveInfinite }
+
+    /// Nil when nothing was counted, when a value is infinite, or when the sum is beyond a double's range.
     public var mean: Double? {
-        guard count > 0 else { return nil }
-        let mean = shift + sum.value / Double(count)
+        guard count > 0, nonFinite == 0 else { return nil }
+        let mean = shift + sums.linear.value / Double(count)
         return mean.isFinite ? mean : nil
     }
 
-    /// With divisor n; nil when nothing was counted or a square is beyond a double's range.
+    /// With divisor n; nil when nothing was counted, when a value is infinite, or when a square is beyond a
+    /// double's range.
     ///
     /// - Accuracy: Relative error of the variance about 2⁻⁵² (1 + (mean − shift)² / variance).
     public var standardDeviation: Double? {
-        guard count > 0, let minimum, let maximum else { return nil }
+        guard count > 0, nonFinite == 0, let minimum, let maximum else { return nil }
         // A constant has no deviation, whatever the rounding says.
         if minimum == maximum { return 0 }
-        let mean = sum.value / Double(count)
-        let variance = sumOfSquares.value / Double(count) - mean * mean
+        let mean = sums.linear.value / Double(count)
+        let variance = sums.squared.value / Double(count) - mean * mean
         return variance.isFinite ? max(0, variance).squareRoot() : nil
     }
 
     /// Counts one value; NaN is missing.
     public mutating func absorb(_ value: Double, edges: BinEdges) {
         guard !value.isNaN else {
-            missing += 1
+            tallies.missing += 1
             return
         }
         counts.add(edges.bin(of: value))
-        include(value)
+        count += 1
+        guard value.isFinite else {
+            countInfinite(value)
+            return
+        }
+        minimum = min(minimum ?? value, value)
+        maximum = max(maximum ?? value, value)
+        let shifted = value - shift
+        sums.linear.add(shifted)
+        sums.squared.add(shifted * shifted)
+        addDistance(value)
     }
 
     /// Counts a block whose bins are known: `UInt16.max` where the value is NaN.
@@ -80,11 +133,77 @@ public struct NumericProfile: Equatable, Sendable {
     public mutating func absorb(_ values: Span<Double>, bins: Span<UInt16>) {
         precondition(values.count == bins.count, "\(values.count) values, \(bins.count) bins")
         counts.add(bins: bins)
-        var low = SIMD4(repeating: minimum ?? .infinity)
-        var high = SIMD4(repeating: maximum ?? -.infinity)
-        var sums = CompensatedLanes()
-        var squares = CompensatedLanes()
-        var presentLanes = SIMD4<Int64>.zero
+        let block = BlockMoments(of: values, shift: shift)
+        count += block.present
+        tallies.missing += UInt64(values.count) - block.present
+        if block.finite > 0 {
+            block.linear.fold(into: &sums.linear)
+            block.squared.fold(into: &sums.squared)
+            minimum = min(minimum ?? block.low, block.low)
+            maximum = max(maximum ?? block.high, block.high)
+        }
+        // Both are rare, so the usual block is read once.
+        if block.finite < block.present {
+            for index in 0..<values.count where values[index].isInfinite {
+                countInfinite(values[index])
+            }
+        }
+        if let range, block.finite > 0,
+            block.low < range.lowerBound || block.high > range.upperBound
+        {
+            for index in 0..<values.count where values[index].isFinite {
+                addDistance(values[index])
+            }
+        }
+    }
+
+    /// Counts missing values.
+    public mutating func absorbMissing(_ times: UInt64) { tallies.missing += times }
+
+    private mutating func countInfinite(_ value: Double) {
+        if value < 0 { tallies.negativeInfinite += 1 } else { tallies.positiveInfinite += 1 }
+    }
+
+    private mutating func addDistance(_ value: Double) {
+        guard let range else { return }
+        if value < range.lowerBound { sums.below.add(range.lowerBound - value) }
+        if value > range.upperBound { sums.above.add(value - range.upperBound) }
+    }
+
+    /// Counts what another profile has counted.
+    ///
+    /// - Precondition: both have the same edges, shift and range.
+    public mutating func merge(_ other: Self) {
+        precondition(shift == other.shift, "shifts \(shift) and \(other.shift)")
+        precondition(range == other.range, "profiles of different references")
+        count += other.count
+        tallies.missing += other.tallies.missing
+        tallies.negativeInfinite += other.tallies.negativeInfinite
+        tallies.positiveInfinite += other.tallies.positiveInfinite
+        counts.merge(other.counts)
+        sums.linear.merge(other.sums.linear)
+        sums.squared.merge(other.sums.squared)
+        sums.below.merge(other.sums.below)
+        sums.above.merge(other.sums.above)
+        if let value = other.minimum { minimum = min(minimum ?? value, value) }
+        if let value = other.maximum { maximum = max(maximum ?? value, value) }
+    }
+}
+
+/// These are a block's moments in four lanes.
+private struct BlockMoments {
+    var low = Double.infinity
+    var high = -Double.infinity
+    /// Values that are not NaN, and those that are finite.
+    var present: UInt64 = 0
+    var finite: UInt64 = 0
+    var linear = CompensatedLanes()
+    var squared = CompensatedLanes()
+
+    init(of values: Span<Double>, shift: Double) {
+        var lows = SIMD4(repeating: low)
+        var highs = SIMD4(repeating: high)
+        var (presentLanes, finiteLanes) = (SIMD4<Int64>.zero, SIMD4<Int64>.zero)
         var index = 0
         while index < values.count {
             // What is missing, and what lies past the end, adds nothing.
@@ -95,48 +214,19 @@ public struct NumericProfile: Equatable, Sendable {
             } else {
                 for lane in 0..<values.count - index { four[lane] = values[index + lane] }
             }
-            let isPresent = four .== four
-            presentLanes.replace(with: presentLanes &+ 1, where: isPresent)
-            low.replace(with: four, where: four .< low)
-            high.replace(with: four, where: four .> high)
-            let shifted = (four - shift).replacing(with: 0, where: .!isPresent)
-            sums.add(shifted)
-            squares.add(shifted * shifted)
+            presentLanes.replace(with: presentLanes &+ 1, where: four .== four)
+            // 0 for what is finite, NaN for what is not.
+            let isFinite = (four - four) .== 0
+            finiteLanes.replace(with: finiteLanes &+ 1, where: isFinite)
+            lows.replace(with: four, where: isFinite .& (four .< lows))
+            highs.replace(with: four, where: isFinite .& (four .> highs))
+            let shifted = (four - shift).replacing(with: 0, where: .!isFinite)
+            linear.add(shifted)
+            squared.add(shifted * shifted)
             index &+= 4
         }
-        let present = UInt64(presentLanes.wrappedSum())
-        count += present
-        missing += UInt64(values.count) - present
-        guard present > 0 else { return }
-        sums.fold(into: &sum)
-        squares.fold(into: &sumOfSquares)
-        minimum = low.min()
-        maximum = high.max()
-    }
-
-    /// Counts missing values.
-    public mutating func absorbMissing(_ times: UInt64) { missing += times }
-
-    private mutating func include(_ value: Double) {
-        count += 1
-        minimum = min(minimum ?? value, value)
-        maximum = max(maximum ?? value, value)
-        let shifted = value - shift
-        sum.add(shifted)
-        sumOfSquares.add(shifted * shifted)
-    }
-
-    /// Counts what another profile has counted.
-    ///
-    /// - Precondition: both have the same edges and shift.
-    public mutating func merge(_ other: Self) {
-        precondition(shift == other.shift, "shifts \(shift) and \(other.shift)")
-        count += other.count
-        missing += other.missing
-        counts.merge(other.counts)
-        sum.merge(other.sum)
-        sumOfSquares.merge(other.sumOfSquares)
-        if let value = other.minimum { minimum = min(minimum ?? value, value) }
-        if let value = other.maximum { maximum = max(maximum ?? value, value) }
+        (low, high) = (lows.min(), highs.max())
+        present = UInt64(presentLanes.wrappedSum())
+        finite = UInt64(finiteLanes.wrappedSum())
     }
 }

@@ -159,6 +159,8 @@ extension NumericReference {
         writer.write(edges.edges)
         writer.write(edges.decileEdges)
         writer.write(profile.shift)
+        writer.write(profile.range?.lowerBound)
+        writer.write(profile.range?.upperBound)
         profile.encode(to: &writer)
     }
 
@@ -172,10 +174,15 @@ extension NumericReference {
         let shiftOffset = reader.offset
         let shift = try reader.readDouble()
         guard shift.isFinite else { throw .invalid(offset: shiftOffset, reason: "shift \(shift)") }
-        self.init(
-            edges: edges,
-            profile: try NumericProfile(
-                decoding: &reader, binCount: edges.binCount, shift: shift))
+        let low = try reader.readOptionalDouble()
+        let high = try reader.readOptionalDouble()
+        var range: ClosedRange<Double>?
+        if let low, let high, low.isFinite, high.isFinite, low <= high { range = low...high }
+        guard (low == nil) == (range == nil), (high == nil) == (range == nil) else {
+            throw .invalid(offset: shiftOffset, reason: "not a reference's range")
+        }
+        let empty = NumericProfile(binCount: edges.binCount, shift: shift, range: range)
+        self.init(edges: edges, profile: try NumericProfile(decoding: &reader, empty: empty))
     }
 }
 
@@ -203,8 +210,7 @@ extension PaneProfile {
                 features.append(
                     .numeric(
                         try NumericProfile(
-                            decoding: &reader, binCount: numeric.edges.binCount,
-                            shift: numeric.profile.shift)))
+                            decoding: &reader, empty: numeric.emptyProfile())))
             case .categorical(let categorical):
                 features.append(
                     .categorical(
@@ -213,70 +219,11 @@ extension PaneProfile {
             }
         }
         let prediction = try NumericProfile(
-            decoding: &reader, binCount: reference.prediction.edges.binCount,
-            shift: reference.prediction.profile.shift)
+            decoding: &reader, empty: reference.prediction.emptyProfile())
         let outcomes = try OutcomeProfile(
             decoding: &reader, binCount: reference.scoreEdges.binCount)
         self.init(
             predictionCount: count, features: features, prediction: prediction, outcomes: outcomes)
-    }
-}
-
-extension NumericProfile {
-    func encode(to writer: inout ByteWriter) {
-        writer.writeVarint(missing)
-        writer.write(minimum)
-        writer.write(maximum)
-        counts.encode(to: &writer)
-        sum.encode(to: &writer)
-        sumOfSquares.encode(to: &writer)
-    }
-
-    init(
-        decoding reader: inout ByteReader, binCount: Int, shift: Double
-    ) throws(ByteReadingError) {
-        let start = reader.offset
-        let missing = try reader.readTally()
-        let minimum = try reader.readOptionalDouble()
-        let maximum = try reader.readOptionalDouble()
-        let counts = try BinCounts(decoding: &reader, binCount: binCount)
-        let sum = try CompensatedSum(decoding: &reader)
-        let squares = try CompensatedSum(decoding: &reader)
-        guard (minimum ?? 0).isFinite, (maximum ?? 0).isFinite,
-            let profile = NumericProfile(
-                shift: shift, missing: missing, minimum: minimum, maximum: maximum, counts: counts,
-                sum: sum, sumOfSquares: squares)
-        else { throw .invalid(offset: start, reason: "a profile that contradicts itself") }
-        self = profile
-    }
-}
-
-extension CategoricalProfile {
-    func encode(to writer: inout ByteWriter) {
-        for count in counts { writer.writeVarint(count) }
-        writer.writeVarint(missing)
-        writer.writeCount(unseenTexts.count)
-        for (text, count) in unseenTexts.sorted(by: { $0.key < $1.key }) {
-            writer.write(text)
-            writer.writeVarint(count)
-        }
-    }
-
-    init(decoding reader: inout ByteReader, categoryCount: Int) throws(ByteReadingError) {
-        let start = reader.offset
-        var counts: [UInt64] = []
-        for _ in 0...categoryCount { counts.append(try reader.readTally()) }
-        let missing = try reader.readTally()
-        var texts: [String: UInt64] = [:]
-        let textCount = try reader.readCount(elementSize: 2)
-        for _ in 0..<textCount {
-            let text = try reader.readText()
-            texts[text] = try reader.readTally()
-        }
-        guard
-            let profile = CategoricalProfile(counts: counts, missing: missing, unseenTexts: texts)
-        else { throw .invalid(offset: start, reason: "a profile that contradicts itself") }
-        self = profile
     }
 }
 
@@ -321,53 +268,11 @@ extension OutcomeProfile {
     }
 }
 
-extension BinCounts {
-    func encode(to writer: inout ByteWriter) {
-        var touched = 0
-        forEachNonZero { _, _ in touched += 1 }
-        writer.writeCount(touched)
-        var last = 0
-        forEachNonZero { bin, count in
-            writer.writeCount(bin - last)
-            writer.writeVarint(count)
-            last = bin
-        }
-    }
-
-    init(decoding reader: inout ByteReader, binCount: Int) throws(ByteReadingError) {
-        self.init(binCount: binCount)
-        let touched = try reader.readCount(elementSize: 2)
-        var bin: UInt64 = 0
-        for _ in 0..<touched {
-            let start = reader.offset
-            let step = try reader.readVarint()
-            let count = try reader.readTally()
-            let (next, overflow) = bin.addingReportingOverflow(step)
-            guard !overflow, next < UInt64(binCount), count > 0 else {
-                throw .invalid(offset: start, reason: "bin \(next) of \(binCount)")
-            }
-            bin = next
-            add(Int(bin), count: count)
-        }
-    }
-}
-
-extension CompensatedSum {
-    func encode(to writer: inout ByteWriter) {
-        writer.write(high)
-        writer.write(low)
-    }
-
-    init(decoding reader: inout ByteReader) throws(ByteReadingError) {
-        self.init(high: try reader.readDouble(), low: try reader.readDouble())
-    }
-}
-
 extension ByteReader {
     /// Rows in one count: so far below the range of 64 bits that no sum of stored counts can overflow.
     private static let tallyMax: UInt64 = 1 << 40
 
-    fileprivate mutating func readTally() throws(ByteReadingError) -> UInt64 {
+    mutating func readTally() throws(ByteReadingError) -> UInt64 {
         let start = offset
         let tally = try readVarint()
         guard tally <= Self.tallyMax else {

@@ -137,18 +137,21 @@ struct NumericReference: Sendable, Equatable {
     init(_ columns: [[Double]]) {
         let values = columns.flatMap { $0 }
         edges = BinEdges(reference: values)
-        let present = values.filter { !$0.isNaN }
+        let present = values.filter(\.isFinite)
         var total = CompensatedSum()
         for value in present { total.add(value / Double(present.count)) }
         let mean = total.value
-        profile = NumericProfile(binCount: edges.binCount, shift: mean.isFinite ? mean : 0)
+        var range: ClosedRange<Double>?
+        if let low = present.min(), let high = present.max() { range = low...high }
+        profile = NumericProfile(
+            binCount: edges.binCount, shift: mean.isFinite ? mean : 0, range: range)
         var bins: [UInt16] = []
         edges.bins(of: values.span, into: &bins)
         profile.absorb(values.span, bins: bins.span)
     }
 
     func emptyProfile() -> NumericProfile {
-        NumericProfile(binCount: edges.binCount, shift: profile.shift)
+        NumericProfile(binCount: edges.binCount, shift: profile.shift, range: profile.range)
     }
 }
 

@@ -42,19 +42,41 @@ import Testing
         }
         #expect(whole.unseen == 5_000 && whole.count == 5_000)
         #expect(whole.unseenTexts.count <= CategoricalProfile.unseenTextCountMax)
-        let slack = whole.unseen / 65
+        let slack = whole.unseenCountErrorMax
+        #expect(slack <= whole.unseen / 65)
         for (text, count) in truth {
             let found = whole.unseenTexts[text] ?? 0
             #expect(found <= count && found + slack >= count, "\(text)")
         }
         #expect((0..<10).allSatisfy { whole.unseenTexts["frequent \($0)"] != nil })
+        let distinct = whole.distinct
+        let error = 4 * distinct.relativeStandardError * distinct.value
+        #expect(abs(distinct.value - Double(truth.count)) <= error)
+    }
+
+    @Test func `distinct values are counted exactly while all unseen ones have room`() {
+        var profile = CategoricalProfile(categoryCount: 3)
+        #expect(profile.distinct == (0, 0) && profile.unseenCountErrorMax == 0)
+        profile.absorb(category: 0, times: 5)
+        profile.absorb(category: 2)
+        for index in 0..<64 { profile.absorbUnseen("text \(index)", times: 2) }
+        #expect(profile.distinct == (66, 0) && profile.unseenCountErrorMax == 0)
+        profile.absorbUnseen("one more")
+        #expect(profile.distinct.relativeStandardError > 0)
+        #expect(abs(profile.distinct.value - 67) <= 2)
     }
 
     @Test func `a stored profile is refused when it cannot be`() {
+        func stored(_ counts: [UInt64], _ texts: [String: UInt64]) -> CategoricalProfile? {
+            CategoricalProfile(
+                counts: counts, missing: 3, unseenTexts: texts, unseenSketch: DistinctSketch())
+        }
         let texts = Dictionary(uniqueKeysWithValues: (0..<65).map { ("\($0)", UInt64(1)) })
-        #expect(CategoricalProfile(counts: [], missing: 0, unseenTexts: [:]) == nil)
-        #expect(CategoricalProfile(counts: [1], missing: 0, unseenTexts: texts) == nil)
-        #expect(CategoricalProfile(counts: [.max, 1], missing: 0, unseenTexts: [:]) == nil)
-        #expect(CategoricalProfile(counts: [1, 2], missing: 3, unseenTexts: ["a": 2])?.count == 3)
+        #expect(stored([], [:]) == nil)
+        #expect(stored([65], texts) == nil)
+        #expect(stored([.max, 1], [:]) == nil)
+        #expect(stored([1, 2], ["a": 3]) == nil)
+        #expect(stored([1, 2], ["a": .max, "b": 1]) == nil)
+        #expect(stored([1, 2], ["a": 2])?.count == 3)
     }
 }

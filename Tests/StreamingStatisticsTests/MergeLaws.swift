@@ -11,6 +11,7 @@ extension BinCounts: Mergeable {}
 extension CompensatedSum: Mergeable {}
 extension NumericProfile: Mergeable {}
 extension CategoricalProfile: Mergeable {}
+extension DistinctSketch: Mergeable {}
 extension BinaryOutcomes: Mergeable {}
 extension RegressionOutcomes: Mergeable {}
 

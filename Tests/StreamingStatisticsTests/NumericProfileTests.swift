@@ -13,11 +13,15 @@ private func profile(_ values: [Double], _ edges: BinEdges, shift: Double) -> Nu
 @Suite struct NumericProfileTests {
     private static let edges = BinEdges(reference: (0..<100).map { Double($0) / 4 })
 
-    /// Quarters, so that sums and squares are exact; some are missing.
+    /// Quarters, so that sums and squares are exact; some are missing, some infinite.
     private static func quarters(_ count: Int, _ random: inout SeededGenerator) -> [Double] {
         (0..<count).map { _ in
-            Int.random(in: 0..<10, using: &random) == 0
-                ? .nan : Double(Int.random(in: -200...200, using: &random)) / 4
+            switch Int.random(in: 0..<20, using: &random) {
+            case 0, 1: .nan
+            case 2: .infinity
+            case 3: -.infinity
+            default: Double(Int.random(in: -200...200, using: &random)) / 4
+            }
         }
     }
 
@@ -26,7 +30,7 @@ private func profile(_ values: [Double], _ edges: BinEdges, shift: Double) -> Nu
         var random = SeededGenerator(seed: seed)
         let values = Self.quarters(150, &random)
         checkMergeLaws(
-            NumericProfile(binCount: Self.edges.binCount, shift: 12.5), values,
+            NumericProfile(binCount: Self.edges.binCount, shift: 12.5, range: -10...20), values,
             cuts: randomCuts(150, &random)
         ) { $0.absorb($1, edges: Self.edges) }
     }
@@ -60,20 +64,50 @@ private func profile(_ values: [Double], _ edges: BinEdges, shift: Double) -> Nu
         #expect(profile([0.1, 0.1, 0.1], Self.edges, shift: 0).standardDeviation == 0)
         let huge = profile([1e308, 1e308, -1e308], Self.edges, shift: 0)
         #expect(huge.maximum == 1e308 && huge.standardDeviation == nil)
-        let infinite = profile([1, .infinity], Self.edges, shift: 0)
-        #expect(infinite.count == 2 && infinite.maximum == .infinity && infinite.mean == nil)
+    }
+
+    @Test func `infinite values are counted apart, and in the outermost bins`() {
+        let values: [Double] = [1, .infinity, -.infinity, .nan, .infinity, 3]
+        let found = profile(values, Self.edges, shift: 0)
+        #expect(found.count == 5 && found.missing == 1 && found.nonFinite == 3)
+        #expect(found.tallies.positiveInfinite == 2 && found.tallies.negativeInfinite == 1)
+        #expect(found.minimum == 1 && found.maximum == 3)
+        #expect(found.mean == nil && found.standardDeviation == nil)
+        #expect(found.counts[0] == 1 && found.counts[Self.edges.binCount - 1] == 2)
+        let none = profile([.infinity, -.infinity], Self.edges, shift: 0)
+        #expect(none.count == 2 && none.minimum == nil && none.maximum == nil)
+    }
+
+    @Test func `distances beyond the reference's range are summed`() {
+        var found = NumericProfile(binCount: Self.edges.binCount, shift: 0, range: 0...24.75)
+        let values: [Double] = [-2, -0.5, 0, 5, 24.75, 25, 30, .nan, .infinity, -.infinity]
+        var bins: [UInt16] = []
+        Self.edges.bins(of: values.span, into: &bins)
+        found.absorb(values.span, bins: bins.span)
+        #expect(found.sums.below.value == 2.5 && found.sums.above.value == 5.5)
+        var single = NumericProfile(binCount: Self.edges.binCount, shift: 0, range: 0...24.75)
+        for value in values { single.absorb(value, edges: Self.edges) }
+        #expect(single == found)
     }
 
     @Test func `stored parts make the same profile, unless they contradict each other`() {
-        let found = profile([1, 2, .nan], Self.edges, shift: 3)
-        let stored = NumericProfile(
-            shift: 3, missing: 1, minimum: 1, maximum: 2, counts: found.counts, sum: found.sum,
-            sumOfSquares: found.sumOfSquares)
-        #expect(stored == found)
-        let contradiction = NumericProfile(
-            shift: 3, missing: 1, minimum: nil, maximum: 2, counts: found.counts, sum: found.sum,
-            sumOfSquares: found.sumOfSquares)
-        #expect(contradiction == nil)
+        let found = profile([1, 2, .nan, .infinity], Self.edges, shift: 3)
+        let empty = profile([], Self.edges, shift: 3)
+        func stored(
+            _ extremes: ClosedRange<Double>?, _ tallies: NumericProfile.Tallies
+        ) -> NumericProfile? {
+            NumericProfile(
+                empty: empty, extremes: extremes, counts: found.counts, tallies: tallies,
+                sums: found.sums)
+        }
+        #expect(stored(1...2, found.tallies) == found)
+        #expect(stored(nil, found.tallies) == nil)
+        var tallies = found.tallies
+        tallies.positiveInfinite = 2
+        #expect(stored(1...2, tallies) == nil)
+        tallies.positiveInfinite = .max
+        tallies.negativeInfinite = 1
+        #expect(stored(1...2, tallies) == nil)
     }
 
     @Test(.enabled(if: Vectors.areThere, "the reference values are not beside the repository"))

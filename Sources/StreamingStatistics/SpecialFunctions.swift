@@ -131,7 +131,7 @@ private func uniformGamma(_ a: Double, _ x: Double) -> (lower: Double, upper: Do
     )
 }
 
-/// This is a continued fraction by W. J. Lentz's method; `terms(i)` is (aᵢ, bᵢ), i ≥ 1.
+/// This is a continued fraction by Lentz's method; `terms(i)` is (aᵢ, bᵢ), i ≥ 1.
 ///
 /// Formula: 1 / (b₀ + a₁ / (b₁ + a₂ / …)).
 private func continuedFraction(

@@ -114,6 +114,9 @@ let package = Package(
                 "MonitoringDomain", "ByteCoding", "StreamingStatistics", "WindowAggregation",
                 "MonitoringTestSupport",
             ]),
+        tests(
+            "RuleLanguageTests", ["MonitoringDomain", "RuleLanguage", "MonitoringTestSupport"],
+            resources: [.copy("Fixtures")]),
         tests("leewayTests", ["MonitoringDomain", "leeway"]),
         // The executable is a dependency so that it is built before its tests run it.
         tests("EndToEndTests", ["MonitoringDomain", "MonitoringTestSupport", "leeway"]),

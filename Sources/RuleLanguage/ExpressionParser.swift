@@ -11,10 +11,15 @@ struct ExpressionParser {
     /// Deeper nesting is refused, long before the stack would be.
     static let depthMax = 64
     static let textSizeMax = 8_192
+    /// More operators are refused: a chain of them is a tree as deep as it is long.
+    static let operatorCountMax = 256
 
     private let characters: [Character]
     private var index = 0
     private var depth = 0
+    private var operatorCount = 0
+    /// Places of `reference(…)` of a feature that names none: it is the one that `*` stands for.
+    private var subjectlessReferences: [(offset: Int, word: String)] = []
 
     private enum Kind { case number, boolean }
     private typealias Typed = (expression: Expression, kind: Kind, start: Int)
@@ -34,6 +39,11 @@ struct ExpressionParser {
             throw ExpressionError(
                 offset: result.start,
                 message: "the expression is a number; compare it, for example with > 0.2")
+        }
+        if let open = parser.subjectlessReferences.first, !result.expression.isOfEachFeature {
+            throw ExpressionError(
+                offset: open.offset,
+                message: "\(open.word) is of a feature; name one: reference(\(open.word), age)")
         }
         return result.expression
     }
@@ -95,9 +105,17 @@ struct ExpressionParser {
         }
     }
 
+    private mutating func countOperator() throws(ExpressionError) {
+        operatorCount += 1
+        guard operatorCount <= Self.operatorCountMax else {
+            throw error("more than \(Self.operatorCountMax) operators")
+        }
+    }
+
     private mutating func disjunction() throws(ExpressionError) -> Typed {
         var left = try conjunction()
         while takeWord("or") {
+            try countOperator()
             let right = try conjunction()
             try check(left, .boolean, "or")
             try check(right, .boolean, "or")
@@ -109,6 +127,7 @@ struct ExpressionParser {
     private mutating func conjunction() throws(ExpressionError) -> Typed {
         var left = try negation()
         while takeWord("and") {
+            try countOperator()
             let right = try negation()
             try check(left, .boolean, "and")
             try check(right, .boolean, "and")
@@ -145,6 +164,7 @@ struct ExpressionParser {
     private mutating func sum() throws(ExpressionError) -> Typed {
         var left = try product()
         while let operation = takeOperator(["+", "-"]) {
+            try countOperator()
             let right = try product()
             try check(left, .number, operation.rawValue)
             try check(right, .number, operation.rawValue)
@@ -156,6 +176,7 @@ struct ExpressionParser {
     private mutating func product() throws(ExpressionError) -> Typed {
         var left = try unary()
         while let operation = takeOperator(["*", "/"]) {
+            try countOperator()
             let right = try unary()
             try check(left, .number, operation.rawValue)
             try check(right, .number, operation.rawValue)
@@ -259,7 +280,9 @@ struct ExpressionParser {
             return .feature(name)
         }
         let start = index
-        while index < characters.count, !",)\" ".contains(characters[index]) { index += 1 }
+        while index < characters.count, !",)\"".contains(characters[index]),
+            !characters[index].isWhitespace
+        { index += 1 }
         guard index > start else { throw error("a feature's name or * was expected") }
         return .feature(String(characters[start..<index]))
     }
@@ -278,6 +301,7 @@ struct ExpressionParser {
             throw ExpressionError(
                 offset: start, message: "\(word) is of the model and takes no feature")
         }
+        if feature == nil, !statistic.isOfModel { subjectlessReferences.append((start, word)) }
         return .reference(statistic, feature: feature)
     }
 
@@ -358,31 +382,4 @@ struct ExpressionParser {
 extension Statistic {
     /// True when the statistic takes no feature.
     var isOfModel: Bool { group == .volume || group == .performance }
-}
-
-/// This finds what somebody probably meant.
-enum Suggestion {
-    /// Nil when nothing is within a third of the word's length.
-    static func nearest(to word: String, among names: [String]) -> String? {
-        let ranked = names.map { (distance(word, $0), $0) }.min { $0 < $1 }
-        guard let ranked, ranked.0 <= max(1, word.count / 3) else { return nil }
-        return ranked.1
-    }
-
-    /// This is the Levenshtein distance.
-    private static func distance(_ left: String, _ right: String) -> Int {
-        let (a, b) = (Array(left.prefix(64)), Array(right.prefix(64)))
-        var row = Array(0...b.count)
-        for (i, character) in a.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for (j, other) in b.enumerated() {
-                let above = row[j + 1]
-                row[j + 1] = min(
-                    diagonal + (character == other ? 0 : 1), above + 1, row[j] + 1)
-                diagonal = above
-            }
-        }
-        return row[b.count]
-    }
 }

@@ -3,7 +3,14 @@ import Yams
 
 /// This reads one file's YAML into a group, and collects every fault on the way.
 struct RuleFileReader {
+    /// Larger files are refused before they are read.
     static let fileSizeBytesMax = 8 << 20
+    /// Faults of one file that are told; whoever has more has one cause.
+    static let faultCountMax = 100
+    /// A longer line is not shown with its fault.
+    static let sourceLineSizeMax = 400
+    /// Bytes of a group's or a rule's name.
+    static let nameSizeBytesMax = 128
 
     let file: RuleFile
     private(set) var diagnostics: [RuleDiagnostic] = []
@@ -13,9 +20,9 @@ struct RuleFileReader {
 
     init(file: RuleFile) {
         self.file = file
-        lines = file.text.split(separator: "\n", omittingEmptySubsequences: false).map {
-            $0.hasSuffix("\r") ? String($0.dropLast()) : String($0)
-        }
+        // "\r\n" is one character of its own.
+        lines = file.text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
+            .map { String($0) }
     }
 
     /// Nil when the file has no usable group; then there are diagnostics.
@@ -24,13 +31,14 @@ struct RuleFileReader {
             fault(1, 1, "the file is over \(Self.fileSizeBytesMax) bytes")
             return nil
         }
-        if let place = AliasScan.first(in: lines) {
-            fault(place.line, place.column, "anchors and aliases are not allowed")
+        let text = quotedText()
+        if let found = YAMLEventScan.firstFault(in: text) {
+            fault(found.line, found.column, found.message)
             return nil
         }
         let root: Node?
         do {
-            root = try Yams.compose(yaml: quotedText())
+            root = try Yams.compose(yaml: text)
         } catch let error as YamlError {
             report(error)
             return nil
@@ -90,10 +98,13 @@ struct RuleFileReader {
     // MARK: - Faults
 
     private mutating func fault(_ line: Int, _ column: Int, _ message: String) {
+        guard diagnostics.count < Self.faultCountMax else { return }
         let source = line >= 1 && line <= lines.count ? lines[line - 1] : ""
+        let isShown = source.utf8.count <= Self.sourceLineSizeMax
         diagnostics.append(
             RuleDiagnostic(
-                file: file.name, line: line, column: column, message: message, sourceLine: source))
+                file: file.name, line: line, column: column, message: message,
+                sourceLine: isShown ? source : ""))
     }
 
     private mutating func fault(_ node: Node, _ message: String) {
@@ -143,6 +154,21 @@ struct RuleFileReader {
         return (scalar.string, node)
     }
 
+    /// A name without "/", which parts the names in an alert's identity.
+    private mutating func name(
+        _ mapping: Node.Mapping, _ key: String
+    ) -> String? {
+        guard let (text, node) = text(mapping, key) else { return nil }
+        let isValid =
+            text.utf8.count <= Self.nameSizeBytesMax
+            && text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "/") }
+        if isValid { return text }
+        fault(
+            node,
+            "\(key): a name of at most \(Self.nameSizeBytesMax) bytes without / was expected")
+        return nil
+    }
+
     private mutating func duration(
         _ mapping: Node.Mapping, _ key: String, _ fallback: Int64
     ) -> Int64 {
@@ -189,7 +215,7 @@ struct RuleFileReader {
     private mutating func group(_ mapping: Node.Mapping) -> RuleGroup? {
         check(mapping, ["group", "model", "every", "budget", "rules"], "a group")
         if let node = mapping["budget"] { fault(node, "budget: is not supported yet") }
-        let name = text(mapping, "group")?.text ?? file.name
+        let name = name(mapping, "group") ?? file.name
         let pattern = text(mapping, "model")?.text ?? "*"
         let interval = duration(mapping, "every", WindowSpan.minute)
         guard let node = mapping["rules"] else {
@@ -233,13 +259,15 @@ struct RuleFileReader {
         }
         let name: String
         let action: RuleAction
-        if let alert = text(mapping, "alert") {
+        if mapping["alert"] != nil {
             check(mapping, ["alert"] + common, "an alert")
-            (name, action) = (alert.text, .alert)
-        } else if let retrain = text(mapping, "retrain") {
+            guard let alert = self.name(mapping, "alert") else { return nil }
+            (name, action) = (alert, .alert)
+        } else if mapping["retrain"] != nil {
             check(
                 mapping, ["retrain", "cooldown", "approval", "request"] + common, "a retrain rule")
-            (name, action) = (retrain.text, .retrain(retrainAction(mapping)))
+            guard let retrain = self.name(mapping, "retrain") else { return nil }
+            (name, action) = (retrain, .retrain(retrainAction(mapping)))
         } else {
             fault(node, "a rule begins with alert: or retrain: and its name")
             return nil
@@ -312,59 +340,5 @@ struct RuleFileReader {
         action.trainingWindow = duration(request, "training_window", action.trainingWindow)
         action.parameters = texts(request, "parameters")
         return action
-    }
-}
-
-/// This finds YAML anchors and aliases before the file is composed: nobody needs them in rules, and
-/// nested ones expand without bound.
-enum AliasScan {
-    static func first(in lines: [String]) -> (line: Int, column: Int)? {
-        for (number, line) in lines.enumerated() {
-            let characters = Array(line)
-            var index = 0
-            // A node begins after indentation, after "- ", after "key: ", after [, { or , in flow.
-            var isNodeStart = true
-            var quote: Character?
-            var flowDepth = 0
-            while index < characters.count {
-                let character = characters[index]
-                if let open = quote {
-                    if character == "\\", open == "\"" {
-                        index += 1
-                    } else if character == open {
-                        quote = nil
-                    }
-                } else if character == "#", index == 0 || characters[index - 1] == " " {
-                    break
-                } else if isNodeStart, character == "\"" || character == "'" {
-                    quote = character
-                    isNodeStart = false
-                } else if isNodeStart, character == "&" || character == "*",
-                    index + 1 < characters.count, !characters[index + 1].isWhitespace
-                {
-                    return (number + 1, index + 1)
-                } else if character == " " || character == "\t" {
-                    // Space keeps a start a start.
-                } else if isNodeStart, character == "-", next(characters, index) {
-                    // A list's dash.
-                } else if character == ":", next(characters, index) {
-                    isNodeStart = true
-                } else if isNodeStart, character == "[" || character == "{" {
-                    flowDepth += 1
-                } else if flowDepth > 0, character == "]" || character == "}" {
-                    flowDepth -= 1
-                } else if flowDepth > 0, character == "," {
-                    isNodeStart = true
-                } else {
-                    isNodeStart = false
-                }
-                index += 1
-            }
-        }
-        return nil
-    }
-
-    private static func next(_ characters: [Character], _ index: Int) -> Bool {
-        index + 1 >= characters.count || characters[index + 1].isWhitespace
     }
 }

@@ -160,7 +160,10 @@ public struct RuleDiagnostics: Error, Equatable, CustomStringConvertible {
         diagnostics.map { fault in
             let place = "\(fault.file):\(fault.line):\(fault.column): error: \(fault.message)"
             guard !fault.sourceLine.isEmpty else { return place }
-            let caret = String(repeating: " ", count: max(0, fault.column - 1)) + "^"
+            // Tabs stay tabs, so that the caret stands below its place.
+            let before = fault.sourceLine.prefix(max(0, fault.column - 1))
+            let indent = String(before.map { $0 == "\t" ? "\t" : " " })
+            let caret = indent + "^"
             return "\(place)\n    \(fault.sourceLine)\n    \(caret)"
         }.joined(separator: "\n")
     }

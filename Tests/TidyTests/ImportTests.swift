@@ -33,7 +33,7 @@ private let table: [Module] = [
     Module(0, "CZlib"),
     Module(1, "StreamingStatistics"),
     Module(1, "RecordCoding", ["MonitoringDomain", "ByteCoding", "CZstd", "CZlib"]),
-    Module(1, "RuleLanguage", ["MonitoringDomain"], others: ["Yams"]),
+    Module(1, "RuleLanguage", ["MonitoringDomain"], others: ["Yams", "CYaml"]),
     Module(2, "WindowAggregation", ["MonitoringDomain", "ByteCoding", "StreamingStatistics"]),
     Module(2, "RuleEvaluation", ["MonitoringDomain", "ByteCoding", "RuleLanguage"]),
     Module(

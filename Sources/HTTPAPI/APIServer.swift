@@ -22,6 +22,7 @@ public enum APIServer {
         router.add(middleware: ProblemMiddleware())
         IngestRoutes(runner: service.runner).add(to: router)
         ReadRoutes(service: service).add(to: router)
+        MeasurementRoutes(runner: service.runner).add(to: router)
         PageRoutes().add(to: router)
         return Application(
             router: router,

@@ -29,9 +29,6 @@ struct ReadRoutes {
                     .object([("references", .array([$0.referenceJSON].filter { $0 != .null }))])
                 })
         }
-        router.get("/v1/models/:model/measurements") { request, context in
-            try await measurements(request, try modelID(context.parameters.require("model")))
-        }
         router.get("/v1/alerts") { request, _ in
             let text = request.uri.queryParameters["phase"].map { String($0) }
             let phase = text.flatMap { AlertPhase(rawValue: $0) }
@@ -155,58 +152,5 @@ struct ReadRoutes {
                 errors: error.items)
         }
         return Response.json(service.rulesJSON)
-    }
-
-    // MARK: - Measurements
-
-    private func measurements(_ request: Request, _ model: ModelID) async throws -> Response {
-        let question = try question(request, model)
-        switch try await read({ $0.measurementsJSON(question) }) {
-        case .success(let json): return .json(json)
-        case .failure(.tooLarge(let count)):
-            throw Problem.invalidParameter(
-                "window", QuestionError.tooLarge(count).description)
-        case .failure(let error): throw Problem.notFound(error.description)
-        }
-    }
-
-    private func question(_ request: Request, _ model: ModelID) throws -> MeasurementsQuestion {
-        let known: Set<String> = [
-            "window", "statistic", "feature", "version", "from", "to",
-        ]
-        var values: [String: String] = [:]
-        for (key, value) in request.uri.queryParameters {
-            let name = String(key)
-            guard known.contains(name) else {
-                throw Problem.invalidParameter(
-                    name, "not a parameter; \(known.sorted().joined(separator: ", ")) are")
-            }
-            guard values[name] == nil else { throw Problem.invalidParameter(name, "given twice") }
-            values[name] = String(value)
-        }
-        guard let span = WindowSpan(values["window"] ?? "1d") else {
-            throw Problem.invalidParameter(
-                "window", "\"\(values["window"] ?? "")\" found; 5m, 1h, 1d, 1w or 1mo expected")
-        }
-        let statistics: [Statistic] =
-            try values["statistic"]?.split(separator: ",").map { name in
-                guard let statistic = Statistic(rawValue: String(name)) else {
-                    throw Problem.invalidParameter(
-                        "statistic",
-                        "\"\(name)\" is not known; "
-                            + Statistic.allCases.map(\.rawValue).joined(separator: ", ") + " are")
-                }
-                return statistic
-            } ?? Statistic.allCases
-        func time(_ name: String) throws -> EventTime? {
-            guard let text = values[name] else { return nil }
-            if let time = EventTime(rfc3339: Array(text.utf8)) { return time }
-            if let milliseconds = Int64(text) { return EventTime(milliseconds: milliseconds) }
-            throw Problem.invalidParameter(name, "\"\(text)\" is neither RFC 3339 nor milliseconds")
-        }
-        return MeasurementsQuestion(
-            model: model, statistics: statistics,
-            features: values["feature"]?.split(separator: ",").map { String($0) } ?? [],
-            version: values["version"], span: span, from: try time("from"), to: try time("to"))
     }
 }

@@ -30,12 +30,7 @@ extension Measurement {
             ("reference_count", .optional(referenceCount)),
             ("status", .string(reading.status)), ("revised", .bool(isRevised)),
         ]
-        switch reading {
-        case .undefined(let reason): members.append(("reason", .string(reason)))
-        case .insufficientSamples(let found, let required):
-            members.append(("reason", .string("\(found) rows found, \(required) required")))
-        case .value, .noData: break
-        }
+        if let reason = reading.reason { members.append(("reason", .string(reason))) }
         return .object(members)
     }
 }

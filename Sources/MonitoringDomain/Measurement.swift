@@ -130,6 +130,14 @@ public struct Measurement: Equatable, Sendable {
     }
 }
 
+/// This is what stands for an empty bin in the population stability index.
+public enum Smoothing: String, Hashable, Sendable, CaseIterable {
+    /// Half a count is added to every bin: the calibrated form, with interval and p-value.
+    case half
+    /// Shares below 1e-4 are raised to it: the customary form, a value alone.
+    case floor
+}
+
 /// This is a question that a rule or a reader asks: which statistic, of what, over which window.
 public struct MeasurementQuery: Hashable, Sendable {
     /// This is the model in question.
@@ -140,13 +148,18 @@ public struct MeasurementQuery: Hashable, Sendable {
     public var feature: String?
     /// This is the wanted version; nil for all together.
     public var version: String?
+    /// This is what stands for an empty bin in `psi`; other statistics do not look at it.
+    public var smoothing: Smoothing
+
     /// Makes a question from its parts.
     public init(
-        model: ModelID, statistic: Statistic, feature: String? = nil, version: String? = nil
+        model: ModelID, statistic: Statistic, feature: String? = nil, version: String? = nil,
+        smoothing: Smoothing = .half
     ) {
         self.model = model
         self.statistic = statistic
         self.feature = feature
         self.version = version
+        self.smoothing = smoothing
     }
 }

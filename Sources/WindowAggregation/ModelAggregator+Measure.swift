@@ -84,7 +84,10 @@ extension ModelAggregator {
         measurement.missing = Int(clamping: merged.missing)
         if query.statistic.group == .drift { measurement.referenceCount = reference.rowCount }
         guard merged.rowCount > 0 else { return }
-        measurement.reading = Self.reading(query.statistic, merged, subject.content)
+        measurement.reading =
+            query.statistic == .psi && query.smoothing == .floor
+            ? Self.flooredStability(merged, subject.content)
+            : Self.reading(query.statistic, merged, subject.content)
     }
 
     private static func reading(
@@ -106,11 +109,16 @@ extension ModelAggregator {
 
     /// [11]: counts per decile bin of the reference, then missing.
     private static func deciles(_ profile: NumericProfile, _ edges: BinEdges) -> [UInt64] {
+        // Where deciles repeat, the atom's own bin keeps moves below it visible.
+        edges.decileEdges.count < 9 ? separated(profile, edges) : plainDeciles(profile, edges)
+    }
+
+    /// [11]: the customary bins, empty ones where deciles repeat.
+    private static func plainDeciles(_ profile: NumericProfile, _ edges: BinEdges) -> [UInt64] {
         var counts = [UInt64](repeating: 0, count: 11)
         profile.counts.forEachNonZero { counts[Int(edges.decileOfBin[$0])] += $1 }
         counts[10] = profile.missing
-        // Where deciles repeat, the atom's own bin keeps moves below it visible.
-        return edges.decileEdges.count < 9 ? separated(profile, edges) : counts
+        return counts
     }
 
     /// The decile bins of a tied reference, each split where it holds an atom that is a decile edge.
@@ -137,6 +145,29 @@ extension ModelAggregator {
             Estimate(
                 value: result.value, lower: result.lower, upper: result.upper,
                 pValue: result.pValue))
+    }
+
+    /// The customary index over the plain decile bins, without an interval.
+    private static func flooredStability(
+        _ profile: FeatureProfile, _ baseline: FeatureReference.Content
+    ) -> Reading {
+        let value: Double?
+        switch (profile, baseline) {
+        case (.numeric(let profile), .numeric(let numeric)):
+            value = populationStabilityIndexFloored(
+                window: plainDeciles(profile, numeric.edges),
+                reference: plainDeciles(numeric.profile, numeric.edges))
+        case (.categorical(let profile), .categorical(let categorical)):
+            value = populationStabilityIndexFloored(
+                window: profile.counts + [profile.missing],
+                reference: categorical.profile.counts + [categorical.profile.missing])
+        case (.numeric, .categorical), (.categorical, .numeric):
+            preconditionFailure("a feature and its reference are of one kind")
+        }
+        guard let value else {
+            return .undefined(reason: "the reference holds no rows of this feature")
+        }
+        return .value(Estimate(value: value))
     }
 
     private static func distance(_ profile: NumericProfile, _ numeric: NumericReference) -> Reading

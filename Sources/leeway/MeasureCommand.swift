@@ -65,35 +65,10 @@ struct MeasureCommand: ParsableCommand {
             switch format {
             case "json":
                 if case .success(let json) = monitor.measurementsJSON(question) { print(json.text) }
-            case "csv": printRows(measurements, separator: ",")
-            default: printRows(measurements, separator: "\t")
+            case "csv": print(MeasurementTable(measurements).csv, terminator: "")
+            default: print(MeasurementTable(measurements).aligned)
             }
         }
-    }
-
-    private func printRows(_ measurements: [MonitoringDomain.Measurement], separator: String) {
-        let header = [
-            "from", "to", "statistic", "feature", "value", "lower", "upper", "count", "status",
-        ]
-        print(header.joined(separator: separator))
-        for row in measurements {
-            let estimate = row.reading.estimate
-            let numbers: [Double?] = [estimate?.value, estimate?.lower, estimate?.upper]
-            var cells = [
-                "\(row.window.start)", "\(row.window.end)", row.statistic.rawValue,
-                row.feature ?? "",
-            ]
-            cells += numbers.map { number in number.map { "\($0)" } ?? "" }
-            cells += ["\(row.count)", row.reading.status]
-            print(cells.map { quoted($0, separator: separator) }.joined(separator: separator))
-        }
-    }
-
-    private func quoted(_ cell: String, separator: String) -> String {
-        guard cell.contains(separator) || cell.contains("\"") || cell.contains("\n") else {
-            return cell
-        }
-        return "\"" + cell.replacing("\"", with: "\"\"") + "\""
     }
 
     private func usage(_ message: String) -> CommandFailure {

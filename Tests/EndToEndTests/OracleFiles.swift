@@ -103,6 +103,8 @@ struct OracleDrift: Decodable {
     struct Column: Decodable {
         let kind: String
         let missingRate: [Double?]
+        /// With the customary floor, which the API gives on request.
+        let psi: [Double?]
         let psiHalf: [Double?]
         let unseenRate: [Double?]?
         let ks: [Double?]?
@@ -112,7 +114,7 @@ struct OracleDrift: Decodable {
         let max: [Double?]?
 
         enum CodingKeys: String, CodingKey {
-            case kind, mean, min, max
+            case kind, psi, mean, min, max
             case missingRate = "missing_rate"
             case psiHalf = "psi_half"
             case unseenRate = "new_share"

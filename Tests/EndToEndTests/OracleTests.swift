@@ -80,6 +80,13 @@ extension EndToEndTests {
                         windows: drift.windows,
                         isLowerBound: isLowerBound && statistic == "psi")
                 }
+                let floored = try client.measurements(
+                    of: stream.metadata.model,
+                    "window=\(scheme.span)&statistic=psi&feature=\(feature)&smoothing=floor"
+                        + "&from=\(drift.windows.start[0])&to=\(drift.windows.end.last ?? "")")
+                comparison.compare(
+                    floored, with: column.psi, of: "psi", feature: feature,
+                    windows: drift.windows, isLowerBound: false)
             }
         }
 

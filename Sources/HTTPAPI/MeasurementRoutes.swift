@@ -1,0 +1,165 @@
+import ByteCoding
+import Foundation
+import HTTPTypes
+import Hummingbird
+import MonitorCore
+import MonitorService
+import MonitoringDomain
+import NIOCore
+
+/// This is the reader's question for measurements, and its answer in the form that was asked for.
+struct MeasurementRoutes {
+    let runner: MonitorRunner
+
+    /// The parameters of a question.
+    private static let parameters: Set<String> = [
+        "window", "statistic", "feature", "version", "from", "to", "step", "smoothing",
+    ]
+
+    /// The forms of an answer, by media type; the first is what is given to those who do not ask.
+    private enum Form: String, CaseIterable {
+        case json = "application/json"
+        case columnar = "application/vnd.leeway.columnar+json"
+        case csv = "text/csv"
+    }
+
+    func add(to router: Router<BasicRequestContext>) {
+        router.get("/v1/models/:model/measurements") { request, context in
+            try await answer(request, try modelID(context.parameters.require("model")))
+        }
+    }
+
+    private func answer(_ request: Request, _ model: ModelID) async throws -> Response {
+        let form = try form(request)
+        let question = try question(request, model)
+        let result: Result<Response, QuestionError>
+        do {
+            result = try await runner.read { monitor in
+                switch form {
+                case .json: monitor.measurementsJSON(question).map { .json($0) }
+                case .columnar:
+                    monitor.measurements(question).map {
+                        .body(MeasurementTable($0).columnarJSON.text, type: form.rawValue)
+                    }
+                case .csv:
+                    monitor.measurements(question).map {
+                        .body(MeasurementTable($0).csv, type: "text/csv; charset=utf-8")
+                    }
+                }
+            }
+        } catch {
+            throw Problem(error)
+        }
+        switch result {
+        case .success(let response): return response
+        case .failure(.tooLarge(let count)):
+            throw Problem.invalidParameter("window", QuestionError.tooLarge(count).description)
+        case .failure(.unalignedStep(let pane)):
+            throw Problem.invalidParameter("step", "a multiple of the pane, \(pane), expected")
+        case .failure(let error): throw Problem.notFound(error.description)
+        }
+    }
+
+    /// The form by `Accept`: the first named one that there is.
+    private func form(_ request: Request) throws -> Form {
+        guard let accept = request.headers[.accept] else { return .json }
+        for entry in accept.split(separator: ",") {
+            let type = entry.split(separator: ";").first.map {
+                $0.trimmingPrefix(while: \.isWhitespace)
+            }
+            let name = type.map { String($0).lowercased().trimmingCharacters(in: .whitespaces) }
+            switch name {
+            case "*/*", "application/*": return .json
+            case "text/*": return .csv
+            case let name?:
+                if let form = Form(rawValue: name) { return form }
+            case nil: continue
+            }
+        }
+        throw Problem(
+            .notAcceptable, "not-acceptable", "Not acceptable",
+            detail: "Accept: " + Form.allCases.map(\.rawValue).joined(separator: ", ")
+                + " are there")
+    }
+
+    private func question(_ request: Request, _ model: ModelID) throws -> MeasurementsQuestion {
+        let values = try values(request)
+        let text = values["window"] ?? "1d"
+        guard let span = WindowSpan(text) else {
+            throw Problem.invalidParameter(
+                "window", "\"\(text)\" found; 5m, 1h, 1d, 1w or 1mo expected")
+        }
+        return MeasurementsQuestion(
+            model: model, statistics: try statistics(values["statistic"]),
+            features: values["feature"]?.split(separator: ",").map { String($0) } ?? [],
+            version: values["version"], span: span, from: try time("from", in: values),
+            to: try time("to", in: values), step: try step(values["step"], of: span),
+            smoothing: try smoothing(values["smoothing"]))
+    }
+
+    private func values(_ request: Request) throws -> [String: String] {
+        var values: [String: String] = [:]
+        for (key, value) in request.uri.queryParameters {
+            let name = String(key)
+            guard Self.parameters.contains(name) else {
+                throw Problem.invalidParameter(
+                    name,
+                    "not a parameter; \(Self.parameters.sorted().joined(separator: ", ")) are")
+            }
+            guard values[name] == nil else { throw Problem.invalidParameter(name, "given twice") }
+            values[name] = String(value)
+        }
+        return values
+    }
+
+    private func statistics(_ text: String?) throws -> [Statistic] {
+        guard let text else { return Statistic.allCases }
+        return try text.split(separator: ",").map { name in
+            guard let statistic = Statistic(rawValue: String(name)) else {
+                throw Problem.invalidParameter(
+                    "statistic",
+                    "\"\(name)\" is not known; "
+                        + Statistic.allCases.map(\.rawValue).joined(separator: ", ") + " are")
+            }
+            return statistic
+        }
+    }
+
+    private func step(_ text: String?, of span: WindowSpan) throws -> Int64? {
+        guard let text else { return nil }
+        guard case .milliseconds = span, case .milliseconds(let step)? = WindowSpan(text) else {
+            throw Problem.invalidParameter(
+                "step", "\"\(text)\" found; 5m, 1h or 1d, of a window of fixed length, expected")
+        }
+        return step
+    }
+
+    private func smoothing(_ text: String?) throws -> Smoothing {
+        guard let text else { return .half }
+        guard let smoothing = Smoothing(rawValue: text) else {
+            throw Problem.invalidParameter("smoothing", "\"\(text)\" found; half or floor expected")
+        }
+        return smoothing
+    }
+
+    private func time(_ name: String, in values: [String: String]) throws -> EventTime? {
+        guard let text = values[name] else { return nil }
+        if let time = EventTime(rfc3339: Array(text.utf8)) { return time }
+        if let milliseconds = Int64(text), Self.times.contains(milliseconds) {
+            return EventTime(milliseconds: milliseconds)
+        }
+        throw Problem.invalidParameter(
+            name, "\"\(text)\" is neither RFC 3339 nor milliseconds of the years 0 to 9999")
+    }
+
+    /// The instants that RFC 3339 can write: beyond, aligning a window would leave the range.
+    private static let times: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
+}
+
+extension Response {
+    fileprivate static func body(_ text: String, type: String) -> Response {
+        Response(
+            status: .ok, headers: [.contentType: type],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+}

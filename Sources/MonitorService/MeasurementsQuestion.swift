@@ -1,0 +1,158 @@
+public import ByteCoding
+public import MonitorCore
+public import MonitoringDomain
+import WindowAggregation
+
+/// This is what a reader of measurements asks for.
+public struct MeasurementsQuestion: Sendable, Equatable {
+    /// This is the model in question.
+    public var model: ModelID
+    /// These are the wanted quantities.
+    public var statistics: [Statistic]
+    /// Empty: every feature where the statistic is of a feature.
+    public var features: [String]
+    /// This is the wanted version; nil for all together.
+    public var version: String?
+    /// This is the span of each window.
+    public var span: WindowSpan
+    /// This lies in the first window; nil for the first row's.
+    public var from: EventTime?
+    /// This ends the last window; nil for the last row's.
+    public var to: EventTime?
+    /// This is the distance from one window's start to the next, in milliseconds, up to the window that
+    /// reaches `to`; nil: windows follow each other.
+    public var step: Int64?
+    /// This is what stands for an empty bin in `psi`.
+    public var smoothing: Smoothing
+
+    /// Windows × statistics × features that one answer may hold; beyond, it is refused.
+    public static let measurementCountMax = 200_000
+
+    /// Makes a question from its parts.
+    public init(
+        model: ModelID, statistics: [Statistic], features: [String], version: String?,
+        span: WindowSpan, from: EventTime?, to: EventTime?, step: Int64? = nil,
+        smoothing: Smoothing = .half
+    ) {
+        self.model = model
+        self.statistics = statistics
+        self.features = features
+        self.version = version
+        self.span = span
+        self.from = from
+        self.to = to
+        self.step = step
+        self.smoothing = smoothing
+    }
+
+    /// These are the windows of the question, in order; nil when there are too many.
+    func windows(over extent: TimeWindow?) -> [TimeWindow]? {
+        guard let from = from ?? extent?.start, let to = to ?? extent?.end, from < to else {
+            return []
+        }
+        var windows: [TimeWindow] = []
+        var window = span.window(containing: from)
+        while window.start < to {
+            windows.append(window)
+            guard windows.count <= Self.measurementCountMax else { return nil }
+            if let step {
+                // The first window that reaches the end is the last: later ones would be mostly empty.
+                guard window.end < to else { break }
+                let start = window.start.advanced(byMilliseconds: step)
+                window = TimeWindow(
+                    start: start,
+                    end: start.advanced(
+                        byMilliseconds: window.end.milliseconds - window.start.milliseconds))
+            } else {
+                window = span.window(containing: window.end)
+            }
+        }
+        return windows
+    }
+}
+
+/// This is why a reader's question has no answer.
+public enum QuestionError: Error, Equatable, CustomStringConvertible {
+    case unknownModel(ModelID)
+    case unknownFeature(String)
+    case tooLarge(Int)
+    /// A step that is not a multiple of the model's pane.
+    case unalignedStep(pane: String)
+
+    /// This is what was not found, or what limit was passed.
+    public var description: String {
+        switch self {
+        case .unknownModel(let model): "model \"\(model)\" is not known"
+        case .unknownFeature(let feature): "feature \"\(feature)\" is not known"
+        case .tooLarge(let count):
+            "\(count) measurements asked for, at most \(MeasurementsQuestion.measurementCountMax)"
+        case .unalignedStep(let pane): "step: a multiple of the model's pane, \(pane), expected"
+        }
+    }
+}
+
+extension Monitor {
+    /// These are the measurements, by window, statistic and feature.
+    public func measurements(
+        _ question: MeasurementsQuestion
+    ) -> Result<[Measurement], QuestionError> {
+        guard let state = collector.models[question.model] else {
+            return .failure(.unknownModel(question.model))
+        }
+        let names = state.schema.features.map(\.name)
+        for feature in question.features
+        where feature != "prediction" && !names.contains(feature) {
+            return .failure(.unknownFeature(feature))
+        }
+        if let step = question.step {
+            let pane = state.schema.paneMilliseconds
+            guard step > 0, step % pane == 0 else {
+                return .failure(.unalignedStep(pane: WindowSpan.milliseconds(pane).text))
+            }
+        }
+        guard let windows = question.windows(over: state.aggregator.extent) else {
+            return .failure(.tooLarge(MeasurementsQuestion.measurementCountMax + 1))
+        }
+        let subjects = question.statistics.map { statistic -> (Statistic, [String?]) in
+            switch statistic.group {
+            case .volume, .performance: (statistic, [nil])
+            case .drift, .quality:
+                (statistic, question.features.isEmpty ? names : question.features)
+            }
+        }
+        let count = windows.count * subjects.reduce(0) { $0 + $1.1.count }
+        guard count <= MeasurementsQuestion.measurementCountMax else {
+            return .failure(.tooLarge(count))
+        }
+        var measurements: [Measurement] = []
+        measurements.reserveCapacity(count)
+        for window in windows {
+            for (statistic, features) in subjects {
+                for feature in features {
+                    measurements.append(
+                        state.measure(
+                            MeasurementQuery(
+                                model: question.model, statistic: statistic, feature: feature,
+                                version: question.version, smoothing: question.smoothing),
+                            window: window))
+                }
+            }
+        }
+        return .success(measurements)
+    }
+
+    /// These are the measurements as the API shows them.
+    public func measurementsJSON(
+        _ question: MeasurementsQuestion
+    ) -> Result<JSONValue, QuestionError> {
+        measurements(question).map { measurements in
+            .object([
+                ("model", .string(question.model.rawValue)),
+                (
+                    "reference",
+                    .optional(collector.models[question.model]?.aggregator.reference?.id)
+                ), ("measurements", .array(measurements.map(\.json))),
+            ])
+        }
+    }
+}

@@ -1,0 +1,84 @@
+import Foundation
+import MonitoringTestSupport
+import Testing
+
+extension EndToEndTests {
+    /// The forms in which measurements are read: sliding windows, tables, and what is refused.
+    struct MeasurementFormTests {
+        private static func filled(_ name: String) throws -> Site {
+            let site = try Site(name)
+            var stream = RecordStream(model: "forms", startingAt: monday, seed: 21)
+            stream.stepMilliseconds = 60_000
+            try site.client.pinReference(of: "forms", stream.next(500).map(\.reference))
+            stream = RecordStream(model: "forms", startingAt: monday, seed: 22)
+            stream.stepMilliseconds = 60_000
+            try site.client.ingest(stream.next(240).map(\.prediction))
+            return site
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `sliding windows overlap, and the first that reaches the end is the last`() throws {
+            let site = try Self.filled("sliding")
+
+            let found = try site.client.measurements(
+                of: "forms",
+                "window=2h&step=30m&statistic=volume&from=2026-11-23T00:00:00Z&to=2026-11-23T04:00:00Z"
+            )
+
+            #expect(
+                found.map(\.window.from)
+                    == ["00:00", "00:30", "01:00", "01:30", "02:00"].map {
+                        "2026-11-23T\($0):00Z"
+                    })
+            #expect(found.map(\.value) == [Double?](repeating: 120, count: 5))
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `a table and columns hold what the objects hold`() throws {
+            let site = try Self.filled("tables")
+            let target = "/v1/models/forms/measurements?window=1h&statistic=psi,ks,accuracy"
+            let objects = try site.client.get(target).decoded(as: MeasurementsAnswer.self)
+
+            let csv = try site.client.get(target, headers: ["Accept": "text/csv"])
+            let columnar = try site.client.get(
+                target, headers: ["Accept": "application/vnd.leeway.columnar+json, */*;q=0.1"])
+
+            #expect(csv.headers["content-type"] == "text/csv; charset=utf-8")
+            let lines = csv.text.components(separatedBy: "\r\n")
+            #expect(lines.first?.hasPrefix("from,to,statistic,feature,version,value,") == true)
+            #expect(lines.count == objects.measurements.count + 2)
+            struct Columns: Decodable {
+                let from: [String]
+                let statistic: [String]
+                let value: [Double?]
+                let status: [String]
+            }
+            let columns = try columnar.decoded(as: Columns.self)
+            #expect(columns.from == objects.measurements.map(\.window.from))
+            #expect(columns.statistic == objects.measurements.map(\.statistic))
+            #expect(columns.value == objects.measurements.map(\.value))
+            #expect(columns.status == objects.measurements.map(\.status))
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `a question that has no answer says what was expected`() throws {
+            let site = try Self.filled("questions")
+            let rows: [(String, Int)] = [
+                ("window=7", 400), ("window=1h&step=7s", 400), ("window=1mo&step=1d", 400),
+                ("smoothing=none", 400), ("from=-9223372036854775808", 400),
+                ("to=9223372036854775807", 400), ("from=soon", 400), ("statistic=psl", 400),
+                ("window=1d&window=2d", 400), ("color=red", 400), ("feature=nobody", 404),
+                ("window=1m&from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z", 400),
+            ]
+
+            for (query, status) in rows {
+                let answer = try site.client.get("/v1/models/forms/measurements?\(query)")
+                #expect(answer.status == status, "\(query): \(answer.text)")
+            }
+            let picture = try site.client.get(
+                "/v1/models/forms/measurements", headers: ["Accept": "image/png"])
+            #expect(picture.status == 406)
+            #expect(site.server.isRunning)
+        }
+    }
+}

@@ -99,10 +99,11 @@ public struct MeasurementTable: Sendable {
         }
     }
 
-    /// Four significant digits: what a person compares. The CSV and JSON forms have all.
     /// Four significant digits are what a person compares.
     ///
     /// The CSV and JSON forms have all.
+    private static func fourDigits(_ value: Double) -> String {
+        guard value != 0, value.isFinite else { return "\(value)" }
         if value == value.rounded(), value.magnitude < 1e15 { return "\(Int64(value))" }
         guard value.magnitude >= 1e-4, value.magnitude < 1e6 else { return "\(value)" }
         var scale = 1.0

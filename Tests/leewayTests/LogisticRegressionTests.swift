@@ -23,7 +23,7 @@ import Testing
             fittedOn: rows, task: .regression, numericCount: 1, categoricalCount: 0)
 
         for value in [0.5, 20, 50] {
-            let predicted = model.prediction(for: event([value], truth: nil))
+            let predicted = model.prediction(for: event([value], truth: nil)).value
             // The ridge is one row in 400: it shrinks the slope by as much.
             #expect(abs(predicted - (3 * value - 20)) < 0.3, "at \(value): \(predicted)")
         }
@@ -46,7 +46,7 @@ import Testing
             fittedOn: rows, task: labels, numericCount: 1, categoricalCount: 1)
 
         for (value, category) in [(0.0, "a"), (0, "b"), (1, "a"), (-1, "b"), (1, "b")] {
-            let predicted = model.prediction(for: event([value], [category], truth: nil))
+            let predicted = model.prediction(for: event([value], [category], truth: nil)).value
             // Four standard errors of a proportion of 500 rows near the point.
             #expect(abs(predicted - probability(value, category)) < 0.07)
         }
@@ -66,7 +66,7 @@ import Testing
             event([.nan, .nan, .nan], [nil], truth: nil),
             event([1e300, -1e300, 0], ["never seen"], truth: nil),
         ] {
-            let predicted = model.prediction(for: strange)
+            let predicted = model.prediction(for: strange).value
             #expect(predicted > 0 && predicted < 1)
         }
     }
@@ -78,7 +78,27 @@ import Testing
         let model = TrainedModel(
             fittedOn: rows, task: .regression, numericCount: 1, categoricalCount: 0)
 
-        #expect(model.prediction(for: event([4], truth: nil)) > 9)
-        #expect(model.prediction(for: event([5], truth: nil)) < 1)
+        #expect(model.prediction(for: event([4], truth: nil)).value > 9)
+        #expect(model.prediction(for: event([5], truth: nil)).value < 1)
+    }
+
+    @Test func `several classes get shares that sum to 1, the largest for the true one`() {
+        let classes = WorldTask.multiclass([.text("low"), .text("middle"), .text("high")])
+        // Two features, because one against the rest is a line: the middle lies beyond none.
+        let rows = (0..<600).map { index -> WorldEvent in
+            let angle = Double(index % 3) * 2.1
+            let (x, y) = (cos(angle) + Double(index % 7) / 20, sin(angle) + Double(index % 5) / 20)
+            return event([x + 0.01, y + 0.01], truth: Double(index % 3))
+        }
+
+        let model = TrainedModel(
+            fittedOn: rows, task: classes, numericCount: 2, categoricalCount: 0)
+
+        for row in rows.prefix(30) {
+            let output = model.prediction(for: row)
+            #expect(output.value == row.truth)
+            #expect(abs(output.shares.reduce(0, +) - 1) < 1e-9)
+            #expect(output.shares.max() == output.shares[Int(output.value)])
+        }
     }
 }

@@ -38,7 +38,7 @@ import Testing
 
     @Test(arguments: [
         (#"{"name":"s","task":"binary","model":"m","features":[]}"#, "positive_label"),
-        (#"{"name":"s","task":"multiclass","model":"m","features":[]}"#, "several classes"),
+        (#"{"name":"s","task":"multiclass","model":"m","features":[]}"#, "classes"),
     ])
     func `a stream that the demo cannot score is refused with the reason`(
         meta: String, reason: String

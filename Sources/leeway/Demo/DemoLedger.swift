@@ -61,7 +61,7 @@ struct DemoLedger: Sendable {
             guard own.count >= Self.outcomeCountMin else { return false }
             let value = Self.performance(of: own).withLoop
             switch world.task {
-            case .binary: return value >= baseline - DemoRules.accuracyTolerance
+            case .binary, .multiclass: return value >= baseline - DemoRules.accuracyTolerance
             case .regression: return value <= baseline * DemoRules.errorFactor
             }
         }
@@ -118,11 +118,24 @@ struct DemoResult: Sendable {
         ])
     }
 
+    /// How often each verdict was given, in the order of their first.
+    private var verdictCounts: String {
+        var counts: [(verdict: String, count: Int)] = []
+        for verdict in ledger.verdicts {
+            if let index = counts.firstIndex(where: { $0.verdict == verdict }) {
+                counts[index].count += 1
+            } else {
+                counts.append((verdict, 1))
+            }
+        }
+        let words = counts.map { "\($0.count) \($0.verdict.replacing("_", with: " "))" }
+        return words.isEmpty ? "–" : words.joined(separator: ", ")
+    }
+
     /// The last table of the story.
     var table: String {
         let total = DemoLedger.performance(of: ledger.outcomes)
         let digits = world.task == .regression ? 1 : 3
-        let verdicts = ledger.verdicts.map { $0.replacing("_", with: " ") }
         var rows = [
             ("", "with the loop", "without it"),
             (
@@ -130,7 +143,7 @@ struct DemoResult: Sendable {
                 decimal(total.withoutLoop, digits)
             ),
             ("retraining requests", "\(ledger.requests.count)", "–"),
-            ("verdicts", verdicts.isEmpty ? "–" : verdicts.joined(separator: ", "), "–"),
+            ("verdicts", verdictCounts, "–"),
         ]
         for response in responses {
             let name = "\(response.drift.kind) change"

@@ -93,7 +93,7 @@ struct DemoLoop {
     }
 
     private func pin(
-        _ rows: [(event: WorldEvent, prediction: Double)], version: String
+        _ rows: [(event: WorldEvent, prediction: ModelOutput)], version: String
     ) async throws {
         let limit = Self.referenceRowCountMax
         let stride = max(1, (rows.count + limit - 1) / limit)
@@ -113,7 +113,7 @@ struct DemoLoop {
             story.tell(.world, "\(drift.kind) change: \(drift.what)", at: drift.time)
             driftIndex += 1
         }
-        var rows: [(event: WorldEvent, prediction: Double)] = []
+        var rows: [(event: WorldEvent, prediction: ModelOutput)] = []
         while eventIndex < world.production.count, world.production[eventIndex].time < end {
             let event = world.production[eventIndex]
             let prediction = model.prediction(for: event)
@@ -197,7 +197,8 @@ struct DemoLoop {
         let value = reading?.value.map(digits) ?? "?"
         let tolerance =
             switch world.task {
-            case .binary: "more than \(DemoRules.accuracyTolerance) below its reference"
+            case .binary, .multiclass:
+                "more than \(DemoRules.accuracyTolerance) below its reference"
             case .regression: "more than \(DemoRules.errorFactor) times its reference"
             }
         return "\(request.reason): \(measure) of v\(request.modelVersion) over "

@@ -18,7 +18,7 @@ struct DemoRules {
     private var decay: String {
         let window = span(pace.window)
         switch world.task {
-        case .binary:
+        case .binary, .multiclass:
             return "accuracy(window: \(window)).upper < reference(accuracy) - "
                 + "\(Self.accuracyTolerance)"
         case .regression:

@@ -81,7 +81,8 @@ struct FeatureEncoder: Sendable {
     }
 }
 
-/// This is a trained model: logistic regression for two classes, linear regression for a value.
+/// This is a trained model: logistic regression for two classes, one of them for each class against the
+/// rest where there are several, linear regression for a value.
 struct TrainedModel: Sendable {
     /// The weight of the squared coefficients, as if each had been seen to be 0 once.
     private static let ridge = 1.0
@@ -93,7 +94,8 @@ struct TrainedModel: Sendable {
 
     let task: WorldTask
     private let encoder: FeatureEncoder
-    private var coefficients: [Double]
+    /// One set for each class of several; else one.
+    private var coefficients: [[Double]]
 
     /// Fits by Newton's method (iteratively reweighted least squares); a linear regression is its
     /// first step with equal weights.
@@ -110,40 +112,66 @@ struct TrainedModel: Sendable {
             fittedOn: events, numericCount: numericCount, categoricalCount: categoricalCount)
         self.task = task
         self.encoder = encoder
-        coefficients = [Double](repeating: 0, count: encoder.width)
         var design = SparseRows()
         for event in events {
             encoder.forEachColumn(of: event) { design.append(column: $0, value: $1) }
             design.endRow()
         }
         let truths = events.map { $0.truth ?? 0 }
-        let iterationCount = task == .regression ? 1 : Self.iterationCountMax
-        for _ in 0..<iterationCount {
-            let step = newtonStep(design, truths)
+        func fit(_ truths: [Double]) -> [Double] {
+            Self.fit(
+                design, truths, width: encoder.width, isLogistic: task != .regression)
+        }
+        switch task {
+        case .binary, .regression: coefficients = [fit(truths)]
+        case .multiclass(let classes):
+            coefficients = classes.indices.map { index in
+                fit(truths.map { $0 == Double(index) ? 1 : 0 })
+            }
+        }
+    }
+
+    private static func fit(
+        _ design: SparseRows, _ truths: [Double], width: Int, isLogistic: Bool
+    ) -> [Double] {
+        var coefficients = [Double](repeating: 0, count: width)
+        for _ in 0..<(isLogistic ? iterationCountMax : 1) {
+            let step = newtonStep(coefficients, design, truths, isBinary: isLogistic)
             var largest = 0.0
             for index in coefficients.indices {
                 coefficients[index] += step[index]
                 largest = max(largest, abs(step[index]))
             }
-            if largest < Self.tolerance { break }
+            if largest < tolerance { break }
         }
+        return coefficients
     }
 
-    /// This is P(positive label), or the predicted value.
-    func prediction(for event: WorldEvent) -> Double {
-        var sum = 0.0
-        encoder.forEachColumn(of: event) { sum += coefficients[$0] * $1 }
+    /// This is what the model says of an event.
+    func prediction(for event: WorldEvent) -> ModelOutput {
+        var sums = [Double](repeating: 0, count: coefficients.count)
+        encoder.forEachColumn(of: event) { column, value in
+            for index in sums.indices { sums[index] += coefficients[index][column] * value }
+        }
         switch task {
-        case .binary: return 1 / (1 + exp(-sum))
-        case .regression: return sum
+        case .binary: return ModelOutput(value: 1 / (1 + exp(-sums[0])))
+        case .regression: return ModelOutput(value: sums[0])
+        case .multiclass:
+            // Each class against the rest, then as shares of their sum.
+            let odds = sums.map { max(1e-12, 1 / (1 + exp(-$0))) }
+            let total = odds.reduce(0, +)
+            let shares = odds.map { $0 / total }
+            let best = shares.indices.max { shares[$0] < shares[$1] } ?? 0
+            return ModelOutput(value: Double(best), shares: shares)
         }
     }
 
-    private func newtonStep(_ design: SparseRows, _ truths: [Double]) -> [Double] {
+    private static func newtonStep(
+        _ coefficients: [Double], _ design: SparseRows, _ truths: [Double], isBinary: Bool
+    ) -> [Double] {
         let width = coefficients.count
         var hessian = [Double](repeating: 0, count: width * width)
         var gradient = [Double](repeating: 0, count: width)
-        let isBinary = task != .regression
         hessian.withUnsafeMutableBufferPointer { hessian in
             gradient.withUnsafeMutableBufferPointer { gradient in
                 design.columns.withUnsafeBufferPointer { columns in
@@ -180,7 +208,7 @@ struct TrainedModel: Sendable {
         }
         for index in 0..<width {
             // The constant is not shrunk, but kept off 0 so that the system always has a solution.
-            let penalty = index == 0 ? 1e-9 : Self.ridge
+            let penalty = index == 0 ? 1e-9 : ridge
             hessian[index * width + index] += penalty
             gradient[index] -= penalty * coefficients[index]
         }

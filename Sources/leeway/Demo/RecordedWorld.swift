@@ -11,21 +11,24 @@ struct RecordedWorld {
     private static let historyShare = 0.6
     /// With fewer rows neither a model nor a baseline means much.
     private static let referenceCountMin = 500
+    /// Each class has a model of its own; more would take longer than anybody watches.
+    private static let classCountMax = 20
 
     static func read(_ folder: URL) throws -> World {
         let meta = try JSONDecoder().decode(
             RecordedMeta.self, from: contents(of: folder.appending(path: "meta.json")))
         let positive = meta.positiveLabel.flatMap(WorldLabel.init)
-        var labels = TruthReader(positive: positive)
+        let classes = (meta.classes ?? []).compactMap(WorldLabel.init)
+        var labels = TruthReader(
+            positive: positive, classes: meta.task == .multiclass ? classes : [])
         switch meta.task {
         case .binary where positive == nil:
             throw DemoError("\(folder.path)/meta.json: a binary stream needs \"positive_label\"")
-        case .binary, .regression: break
-        case .multiclass:
+        case .multiclass where classes.count < 3 || classes.count > Self.classCountMax:
             throw DemoError(
-                "\(folder.path): the demo's own models are a logistic and a linear regression; "
-                    + "a stream with several classes needs another. `leeway replay` sends its "
-                    + "recorded predictions.")
+                "\(folder.path)/meta.json: a multiclass stream needs \"classes\", 3 to "
+                    + "\(Self.classCountMax)")
+        case .binary, .multiclass, .regression: break
         }
         let past = try events(
             "reference", in: folder, meta: meta, labels: &labels, truths: nil)
@@ -39,10 +42,11 @@ struct RecordedWorld {
         }
         let cut = Int(Double(past.count) * historyShare)
         let task: WorldTask =
-            if let positive {
+            switch (meta.task, positive) {
+            case (.binary, let positive?):
                 .binary(positive: positive, negative: labels.negative ?? .text("other"))
-            } else {
-                .regression
+            case (.multiclass, _): .multiclass(classes)
+            case (.binary, nil), (.regression, _): .regression
             }
         return World(
             title: "\(meta.name), a recorded stream", model: meta.model, task: task,
@@ -115,6 +119,7 @@ private struct RecordedMeta: Decodable {
     var task: Task
     var model: String
     var positiveLabel: RecordedValue?
+    var classes: [RecordedValue]?
     var features: [Feature]
     var knownDrift: [Drift]?
 
@@ -139,7 +144,7 @@ private struct RecordedMeta: Decodable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case name, task, model, features
+        case name, task, model, features, classes
         case positiveLabel = "positive_label"
         case knownDrift = "known_drift"
     }
@@ -217,9 +222,17 @@ extension WorldLabel {
 /// This turns labels into truths, and learns the name of the negative label on its way.
 private struct TruthReader {
     var positive: WorldLabel?
+    /// Of several classes; else empty.
+    var classes: [WorldLabel]
     var negative: WorldLabel?
 
     mutating func truth(of value: RecordedValue) throws -> Double {
+        if !classes.isEmpty {
+            guard let label = WorldLabel(value), let index = classes.firstIndex(of: label) else {
+                throw DemoError("\"label\": found a class that meta.json does not name")
+            }
+            return Double(index)
+        }
         guard let positive else {
             guard let number = value.number else {
                 throw DemoError("\"label\": found a text, expected a number")

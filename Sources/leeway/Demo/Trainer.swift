@@ -4,7 +4,7 @@ import Foundation
 struct TrainedVersion: Sendable {
     var model: TrainedModel
     /// Each row with a prediction of a model that did not see it.
-    var acceptance: [(event: WorldEvent, prediction: Double)]
+    var acceptance: [(event: WorldEvent, prediction: ModelOutput)]
     /// How many outcomes the training window held, and how many of the newest were used.
     var outcomeCount: Int
     var usedCount: Int
@@ -59,7 +59,7 @@ struct Trainer: Sendable {
     }
 
     /// This is the accuracy, or the mean absolute error, of predictions whose truth is known.
-    func performance(of rows: [(event: WorldEvent, prediction: Double)]) -> Double {
+    func performance(of rows: [(event: WorldEvent, prediction: ModelOutput)]) -> Double {
         var sum = 0.0
         var count = 0.0
         for row in rows {
@@ -71,27 +71,29 @@ struct Trainer: Sendable {
     }
 
     /// This is 1 for a right and 0 for a wrong label, or the absolute error.
-    func score(of prediction: Double, truth: Double) -> Double {
+    func score(of prediction: ModelOutput, truth: Double) -> Double {
         switch task {
-        case .binary: (prediction >= 0.5) == (truth >= 0.5) ? 1 : 0
-        case .regression: abs(prediction - truth)
+        case .binary: (prediction.value >= 0.5) == (truth >= 0.5) ? 1 : 0
+        case .multiclass: prediction.value == truth ? 1 : 0
+        case .regression: abs(prediction.value - truth)
         }
     }
 
-    private func loss(of prediction: Double, for event: WorldEvent) -> Double {
+    private func loss(of prediction: ModelOutput, for event: WorldEvent) -> Double {
         guard let truth = event.truth else { return 0 }
         switch task {
         case .binary:
-            let probability = min(1 - 1e-6, max(1e-6, prediction))
+            let probability = min(1 - 1e-6, max(1e-6, prediction.value))
             return -log(truth >= 0.5 ? probability : 1 - probability)
-        case .regression: return abs(prediction - truth)
+        case .multiclass: return -log(max(1e-6, prediction.shares[Int(truth)]))
+        case .regression: return abs(prediction.value - truth)
         }
     }
 
     private func crossPredictions(
         of rows: [WorldEvent]
-    ) -> [(event: WorldEvent, prediction: Double)] {
-        var predicted: [(event: WorldEvent, prediction: Double)] = []
+    ) -> [(event: WorldEvent, prediction: ModelOutput)] {
+        var predicted: [(event: WorldEvent, prediction: ModelOutput)] = []
         for fold in 0..<Self.foldCount {
             let lower = rows.count * fold / Self.foldCount
             let upper = rows.count * (fold + 1) / Self.foldCount

@@ -7,7 +7,8 @@ struct WireRecords: Sendable {
 
     /// This is one prediction per line; with `truth`, ground truth is inline, as in a reference.
     func predictions(
-        _ rows: [(event: WorldEvent, prediction: Double)], version: String, withTruth: Bool = false
+        _ rows: [(event: WorldEvent, prediction: ModelOutput)], version: String,
+        withTruth: Bool = false
     ) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(rows.count * 320)
@@ -50,6 +51,7 @@ struct WireRecords: Sendable {
         switch world.task {
         case .binary(let positive, _):
             members = [("task", .string("binary")), ("positive_label", label(positive))]
+        case .multiclass: members = [("task", .string("multiclass"))]
         case .regression: members = [("task", .string("regression"))]
         }
         func features(_ names: [String], _ kind: FeatureKind) -> [JSONValue] {
@@ -72,12 +74,22 @@ struct WireRecords: Sendable {
         .string(EventTime(milliseconds: milliseconds).description)
     }
 
-    private func prediction(_ value: Double) -> JSONValue {
+    private func prediction(_ output: ModelOutput) -> JSONValue {
+        func score(_ share: Double) -> JSONValue { .double((share * 1e6).rounded() / 1e6) }
+        let value = output.value
         switch world.task {
         case .binary(let positive, let negative):
-            let score = (value * 1e6).rounded() / 1e6
             return .object([
-                ("label", label(value >= 0.5 ? positive : negative)), ("score", .double(score)),
+                ("label", label(value >= 0.5 ? positive : negative)), ("score", score(value)),
+            ])
+        case .multiclass(let classes):
+            return .object([
+                ("label", label(classes[Int(value)])), ("score", score(output.shares[Int(value)])),
+                (
+                    "scores",
+                    .object(
+                        zip(classes, output.shares).map { ($0.text, score($1)) })
+                ),
             ])
         case .regression: return .object([("value", .double((value * 1e4).rounded() / 1e4))])
         }
@@ -87,6 +99,7 @@ struct WireRecords: Sendable {
         switch world.task {
         case .binary(let positive, let negative):
             ("label", label(truth >= 0.5 ? positive : negative))
+        case .multiclass(let classes): ("label", label(classes[Int(truth)]))
         case .regression: ("value", .double(truth))
         }
     }

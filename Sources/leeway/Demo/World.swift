@@ -9,8 +9,8 @@ struct WorldEvent: Sendable, Equatable {
     var numbers: [Double]
     /// One per categorical feature; nil where missing.
     var categories: [String?]
-    /// Binary: 1 when the positive label is true, else 0; regression: the value; nil when nobody
-    /// ever learns it.
+    /// Binary: 1 when the positive label is true, else 0; several classes: the index of the true one;
+    /// regression: the value; nil when nobody ever learns it.
     var truth: Double?
     /// When ground truth arrives; nil when it never does.
     var truthTime: Int64?
@@ -28,13 +28,31 @@ struct WorldTruth: Sendable, Equatable {
 /// This is what the demo's model predicts, and how its labels are written.
 enum WorldTask: Sendable, Equatable {
     case binary(positive: WorldLabel, negative: WorldLabel)
+    /// At least three classes; a truth is the index of its class.
+    case multiclass([WorldLabel])
     case regression
+}
+
+/// This is what a model says of one event.
+struct ModelOutput: Sendable, Equatable {
+    /// P(positive label), the index of the most probable class, or the predicted value.
+    var value: Double
+    /// The probability of each class, of several; else empty.
+    var shares: [Double] = []
 }
 
 /// This is a label as the wire writes it.
 enum WorldLabel: Sendable, Equatable {
     case text(String)
     case whole(Int64)
+
+    /// This is the label as the name of a class.
+    var text: String {
+        switch self {
+        case .text(let text): text
+        case .whole(let whole): "\(whole)"
+        }
+    }
 }
 
 /// This is a change of the world whose time is known; nobody tells Leeway.

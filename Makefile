@@ -7,7 +7,7 @@ DEMO_ARGUMENTS ?=
 # What the build links and the page shows.
 PACKAGES := libsqlite3-dev libpq-dev libzstd-dev zlib1g-dev libjs-chart.js postgresql
 # What some tests compare with: a browser, promtool, amtool, reference values.
-TEST_PACKAGES := chromium prometheus prometheus-alertmanager python3
+TEST_PACKAGES := chromium prometheus prometheus-alertmanager python3 zstd
 
 .PHONY: help setup setup-tests build demo test check lint format rules bench clean
 
@@ -29,8 +29,10 @@ done; \
 if [ -n "$$missing" ]; then \
 	if [ "$$(id -u)" = 0 ]; then \
 		echo "installing$$missing"; \
+		log=$$(mktemp); \
 		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-			apt-get install -y -qq --no-install-recommends $$missing >/dev/null; } || exit 1; \
+			apt-get install -y -qq --no-install-recommends $$missing; } >"$$log" 2>&1 \
+			|| { cat "$$log"; exit 1; }; \
 	else \
 		echo "Please run once: sudo apt-get install -y --no-install-recommends$$missing"; exit 1; \
 	fi; \
@@ -51,7 +53,7 @@ demo: setup
 	@$$($(SWIFT) build -c $(DEMO_CONFIGURATION) --show-bin-path)/leeway demo $(DEMO_ARGUMENTS)
 
 # The tests of the command line run the executable, so it is built first.
-test: setup
+test: setup-tests
 	$(SWIFT) build
 	$(SWIFT) test
 

@@ -2,6 +2,8 @@
 public enum Input: Equatable, Sendable {
     case predictions(PredictionBatch)
     case groundTruth(GroundTruthBatch)
+    /// A request or a response of a model server; the machine pairs them.
+    case inference(InferenceHalf)
     /// Pins the rows as the model's reference; ground truth is inline.
     case pinReference(PredictionBatch, pinnedAt: EventTime)
     /// Rule files, by name, replacing all earlier ones.

@@ -61,17 +61,21 @@ public struct ModelSchema: Hashable, Sendable {
     public var positiveLabel: String?
     /// The span of a pane, in milliseconds, a divisor of one day.
     public var paneMilliseconds: Int64
+    /// Which field of a foreign body is a prediction's id; nil until declared, and then automatic.
+    public var identity: JoinKey?
 
     /// Makes a schema; without further words, that of a model of which nothing is known yet.
     public init(
         model: ModelID, task: TaskKind? = nil, features: [FeatureSchema] = [],
-        positiveLabel: String? = nil, paneMilliseconds: Int64 = WindowSpan.minute
+        positiveLabel: String? = nil, paneMilliseconds: Int64 = WindowSpan.minute,
+        identity: JoinKey? = nil
     ) {
         self.model = model
         self.task = task
         self.features = features
         self.positiveLabel = positiveLabel
         self.paneMilliseconds = paneMilliseconds
+        self.identity = identity
     }
 
     /// This is how `feature` is profiled; nil for an unknown one.

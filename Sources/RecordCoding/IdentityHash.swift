@@ -9,18 +9,7 @@ public import MonitoringDomain
 /// two ids collide.
 /// Source: J.-P. Aumasson, D. J. Bernstein, "SipHash: a fast short-input PRF", 2012.
 public func identity(model: ModelID, id: some Sequence<UInt8>) -> RecordIdentity {
-    var hash = IdentityHash(model: model)
-    var word: UInt64 = 0
-    var count = 0
-    for byte in id {
-        word |= UInt64(byte) << UInt64((count & 7) * 8)
-        count += 1
-        if count & 7 == 0 {
-            hash.absorb(word)
-            word = 0
-        }
-    }
-    return hash.identity(lastWord: word, count: count)
+    IdentityHash(model: model).identity(ofBytes: id)
 }
 
 /// This is the state of the hash after a model's name, from which the identities of its ids are
@@ -67,6 +56,22 @@ struct IdentityHash {
         let rest = text.count - offset
         let word = rest == 0 ? 0 : loadWord(text.start + offset) & lowBytesMask(rest)
         return hash.identity(lastWord: word, count: text.count)
+    }
+
+    /// This is the identity of `bytes`, after what has been absorbed.
+    func identity(ofBytes bytes: some Sequence<UInt8>) -> RecordIdentity {
+        var hash = self
+        var word: UInt64 = 0
+        var count = 0
+        for byte in bytes {
+            word |= UInt64(byte) << UInt64((count & 7) * 8)
+            count += 1
+            if count & 7 == 0 {
+                hash.absorb(word)
+                word = 0
+            }
+        }
+        return hash.identity(lastWord: word, count: count)
     }
 
     /// This is the identity after the absorbed words and the last, incomplete one, of an id of

@@ -7,7 +7,7 @@ public import MonitoringDomain
 ///
 ///     byte 0     version, 1
 ///     byte 1     kind: 1 predictions, 2 ground truth, 3 pinned reference, 4 rules, 5 tick,
-///                6 report, 7 schema
+///                6 report, 7 schema, 8 inference half
 ///     …          the kind's fields, below
 ///     last 4     CRC-32C of everything before
 ///
@@ -22,7 +22,8 @@ public import MonitoringDomain
 ///     tick          i64
 ///     report        time i64 · request text · state text · optional new version · optional detail
 ///     schema        model text · optional task · count · of (name text, kind text) ·
-///                   optional positive label · pane i64
+///                   optional positive label · pane i64 · optional identity
+///     half          side u8 · key (high u64, low u64) · arrival i64 · rank u8 · as predictions
 ///     text column   count · dictionary texts · codes [rowCount], each in 1, 2 or 4 bytes, the
 ///                   least that holds every code and the largest value, which is missing
 ///     optional      byte 0, or byte 1 and the text
@@ -66,6 +67,14 @@ public enum InputCoding {
         case .declareSchema(let schema):
             writer.write(UInt8(7))
             writer.write(schema)
+        case .inference(let half):
+            writer.write(UInt8(8))
+            writer.write(half.side.rawValue)
+            writer.write(half.key.high)
+            writer.write(half.key.low)
+            writer.write(half.arrival.milliseconds)
+            writer.write(half.identityRank)
+            writer.write(half.batch)
         }
         writer.write(crc32c(writer.bytes))
         return writer.bytes
@@ -124,6 +133,7 @@ extension ByteReader {
                 detail: try readOptionalText())
             return .report(report, at: time)
         case 7: return .declareSchema(try readSchema())
+        case 8: return .inference(try readHalf())
         case let kind: throw .invalid(offset: offset - 1, reason: "\(kind) is no kind of input")
         }
     }
@@ -148,9 +158,30 @@ extension ByteReader {
         guard pane > 0, WindowSpan.day % pane == 0 else {
             throw .invalid(offset: start, reason: "a pane of \(pane) ms does not divide a day")
         }
+        let identityStart = offset
+        let identity = try readOptionalText().map { text throws(ByteReadingError) in
+            guard let key = JoinKey(text) else {
+                throw ByteReadingError.invalid(offset: identityStart, reason: "an unknown join key")
+            }
+            return key
+        }
         return ModelSchema(
             model: model, task: task, features: features, positiveLabel: positiveLabel,
-            paneMilliseconds: pane)
+            paneMilliseconds: pane, identity: identity)
+    }
+
+    private mutating func readHalf() throws(ByteReadingError) -> InferenceHalf {
+        let start = offset
+        guard let side = InferenceHalf.Side(rawValue: try readByte()) else {
+            throw .invalid(offset: start, reason: "an unknown side")
+        }
+        let high: UInt64 = try read()
+        let key = RecordIdentity(high: high, low: try read())
+        let arrival = try readTime()
+        let rank = try readByte()
+        return InferenceHalf(
+            side: side, key: key, arrival: arrival, identityRank: rank,
+            batch: try readPredictions())
     }
 
     private mutating func readCase<Case: RawRepresentable<String>>(
@@ -176,5 +207,6 @@ extension ByteWriter {
         }
         write(schema.positiveLabel)
         write(schema.paneMilliseconds)
+        write(schema.identity?.text)
     }
 }

@@ -1,0 +1,346 @@
+public import MonitoringDomain
+
+/// This is what a foreign body holds, as columns.
+public struct DecodedRecords: Equatable, Sendable {
+    public var predictions: [PredictionBatch] = []
+    public var groundTruth: [GroundTruthBatch] = []
+
+    public init() {}
+
+    /// The number of rows.
+    public var rowCount: Int {
+        predictions.reduce(0) { $0 + $1.rowCount } + groundTruth.reduce(0) { $0 + $1.rowCount }
+    }
+}
+
+/// This checks foreign rows by the rules of native records, and makes one batch per model of them.
+///
+/// A row with ground truth and a prediction becomes both. Issues are collected, up to 100, and then
+/// refuse everything; or, for formats that answer per record, each row alone.
+public struct RecordAssembler {
+    private let limits: DecodingLimits
+    private let arrival: EventTime
+    private let kindOf: (ModelID, String) -> FeatureKind?
+    private var predictions: [PredictionColumns] = []
+    private var truths: [GroundTruthColumns] = []
+    private var rowCount = 0
+    private var issues: [ItemError] = []
+
+    /// Makes an assembler of rows that have come at `arrival`, the time of rows without one.
+    public init(
+        limits: DecodingLimits, arrival: EventTime,
+        kindOf: @escaping (ModelID, String) -> FeatureKind?
+    ) {
+        self.limits = limits
+        self.arrival = arrival
+        self.kindOf = kindOf
+    }
+
+    /// Appends the row of `line`; an invalid one becomes an issue that `finish` throws.
+    ///
+    /// - Throws: All issues, when there are 100; `batchTooLarge` over the rows of the limits.
+    public mutating func append(_ row: WireRow, line: Int) throws(RecordDecodingError) {
+        if let issue = try appendIfValid(row, line: line) {
+            issues.append(issue)
+            if issues.count == ItemError.countMax { throw .items(issues) }
+        }
+    }
+
+    /// Appends the row of `line`, or returns why it is refused, and then has changed nothing.
+    ///
+    /// - Throws: `batchTooLarge` over the rows of the limits.
+    public mutating func appendIfValid(
+        _ row: WireRow, line: Int
+    ) throws(RecordDecodingError) -> ItemError? {
+        guard rowCount < limits.rowCountMax else { throw .batchTooLarge(limit: limits.rowCountMax) }
+        if let issue = issue(of: row, line: line) { return issue }
+        if row.hasPrediction || !row.hasTruth {
+            let place = place(ofPredictions: row.model)
+            if let issue = predictions[place].append(
+                row, line: line, arrival: arrival, limits: limits, kindOf: kindOf)
+            {
+                return issue
+            }
+        }
+        if row.hasTruth {
+            let place: Int
+            if let last = truths.firstIndex(where: { $0.batch.model == row.model }) {
+                place = last
+            } else {
+                truths.append(GroundTruthColumns(model: row.model))
+                place = truths.count - 1
+            }
+            truths[place].append(row, arrival: arrival)
+        }
+        rowCount += 1
+        return nil
+    }
+
+    /// These are the batches, in order of the models' first appearance.
+    ///
+    /// - Throws: All issues, if there are any.
+    public consuming func finish() throws(RecordDecodingError) -> DecodedRecords {
+        if !issues.isEmpty { throw .items(issues) }
+        var records = DecodedRecords()
+        records.predictions = predictions.map { $0.finished() }.filter { $0.rowCount > 0 }
+        records.groundTruth = truths.map { $0.finished() }
+        return records
+    }
+
+    private mutating func place(ofPredictions model: ModelID) -> Int {
+        if let place = predictions.firstIndex(where: { $0.batch.model == model }) { return place }
+        predictions.append(PredictionColumns(model: model))
+        return predictions.count - 1
+    }
+
+    /// This is what the row breaks of the contract of records.
+    private func issue(of row: WireRow, line: Int) -> ItemError? {
+        func issue(_ pointer: String, _ detail: String) -> ItemError {
+            ItemError(line: line, pointer: pointer, code: ItemError.invalidField, detail: detail)
+        }
+        if let id = row.id {
+            guard (1...limits.idSizeBytesMax).contains(id.utf8.count),
+                id.utf8.contains(where: { $0 > 0x20 })
+            else {
+                return issue(
+                    "/id", "an id has 1 to \(limits.idSizeBytesMax) bytes and is not only spaces")
+            }
+        } else if row.hasTruth, !row.hasPrediction {
+            return issue("/id", "ground truth needs an id")
+        }
+        let texts = [
+            ("/version", row.version), ("/prediction/label", row.label), ("/label", row.truthLabel),
+        ]
+        for (pointer, text) in texts {
+            guard let text else { continue }
+            if text.isEmpty { return issue(pointer, "an empty string") }
+            if text.utf8.count > limits.textSizeBytesMax {
+                return issue(pointer, "a text over \(limits.textSizeBytesMax) bytes")
+            }
+        }
+        if let score = row.score, !(score >= 0 && score <= 1) {
+            return issue("/prediction/score", "\(score) is not in 0...1")
+        }
+        for value in [row.value, row.truthValue] {
+            if let value, !value.isFinite { return issue("/prediction/value", "\(value)") }
+        }
+        return nil
+    }
+}
+
+/// This is a text column under construction.
+private struct TextColumnBuilder {
+    private var column = TextColumn()
+    private var codes: [String: UInt32] = [:]
+
+    var count: Int { column.codes.count }
+
+    mutating func append(_ text: String?) {
+        guard let text else {
+            column.codes.append(TextColumn.missing)
+            return
+        }
+        if let code = codes[text] {
+            column.codes.append(code)
+            return
+        }
+        let code = UInt32(truncatingIfNeeded: column.dictionary.count)
+        codes[text] = code
+        column.dictionary.append(text)
+        column.codes.append(code)
+    }
+
+    consuming func finished(rowCount: Int) -> TextColumn {
+        while column.codes.count < rowCount { column.codes.append(TextColumn.missing) }
+        return column
+    }
+
+    mutating func pad(upTo rowCount: Int) {
+        while column.codes.count < rowCount { column.codes.append(TextColumn.missing) }
+    }
+}
+
+/// This is one feature's column under construction; its kind is open until a value tells it.
+private struct FeatureColumnBuilder {
+    let name: String
+    var kind: FeatureKind?
+    var numbers: [Double] = []
+    var texts = TextColumnBuilder()
+    /// The last row that had it, to find a name that is there twice; -1 for none.
+    var lastRow = -1
+
+    consuming func finished(rowCount: Int) -> FeatureColumn? {
+        switch kind {
+        case .numeric:
+            while numbers.count < rowCount { numbers.append(.nan) }
+            return .numeric(numbers)
+        case .categorical: return .categorical(texts.finished(rowCount: rowCount))
+        case nil: return nil
+        }
+    }
+}
+
+/// This is one model's predictions under construction.
+private struct PredictionColumns {
+    var batch: PredictionBatch
+    private let hash: IdentityHash
+    private var features: [FeatureColumnBuilder] = []
+    private var placeOfName: [String: Int] = [:]
+    private var versions = TextColumnBuilder()
+    private var labels = TextColumnBuilder()
+
+    init(model: ModelID) {
+        batch = PredictionBatch(model: model)
+        hash = IdentityHash(model: model)
+    }
+
+    /// Checks all features before any is appended, so that a refused row leaves nothing behind.
+    mutating func append(
+        _ row: WireRow, line: Int, arrival: EventTime, limits: DecodingLimits,
+        kindOf: (ModelID, String) -> FeatureKind?
+    ) -> ItemError? {
+        let index = batch.rowCount
+        var places: [Int] = []
+        places.reserveCapacity(row.features.count)
+        let countBefore = features.count
+        func refusal(_ name: String, _ detail: String, code: String) -> ItemError {
+            ItemError(line: line, pointer: pointer("/features", name), code: code, detail: detail)
+        }
+        var issue: ItemError?
+        for (position, feature) in row.features.enumerated() where issue == nil {
+            // Rows of one body mostly have the same features in the same order.
+            let place: Int
+            if position < features.count, features[position].name == feature.name {
+                place = position
+            } else if let known = placeOfName[feature.name] {
+                place = known
+            } else if features.count >= limits.featureCountMax {
+                issue = refusal(
+                    feature.name, "over \(features.count) features of one model",
+                    code: ItemError.cardinalityLimit)
+                continue
+            } else if !(1...limits.idSizeBytesMax).contains(feature.name.utf8.count) {
+                issue = refusal(
+                    feature.name, "the name of a feature has 1 to \(limits.idSizeBytesMax) bytes",
+                    code: ItemError.invalidField)
+                continue
+            } else {
+                place = features.count
+                placeOfName[feature.name] = place
+                features.append(
+                    FeatureColumnBuilder(
+                        name: feature.name, kind: kindOf(batch.model, feature.name)))
+            }
+            if features[place].lastRow == index {
+                issue = refusal(
+                    feature.name, "a feature is there twice", code: ItemError.invalidField)
+                continue
+            }
+            features[place].lastRow = index
+            places.append(place)
+            issue = conflict(of: feature, at: place, limits: limits).map {
+                refusal(feature.name, $0.detail, code: $0.code)
+            }
+        }
+        if let issue {
+            for place in places { features[place].lastRow = -1 }
+            for feature in features[countBefore...] { placeOfName[feature.name] = nil }
+            features.removeSubrange(countBefore...)
+            return issue
+        }
+        for (feature, place) in zip(row.features, places) { append(feature.value, to: place) }
+        batch.identities.append(row.id.map { hash.identity(ofBytes: $0.utf8) } ?? .none)
+        batch.times.append((row.time ?? arrival).milliseconds)
+        batch.scores.append(row.score ?? .nan)
+        batch.values.append(row.value ?? .nan)
+        batch.truthValues.append(.nan)
+        versions.append(row.version ?? "default")
+        labels.append(row.label)
+        batch.rowCount += 1
+        return nil
+    }
+
+    private func conflict(
+        of feature: WireRow.Feature, at place: Int, limits: DecodingLimits
+    ) -> (detail: String, code: String)? {
+        switch (feature.value, features[place].kind) {
+        case (.missing, _), (.integer, .numeric), (.integer, nil), (.number, .numeric),
+            (.number, nil):
+            return nil
+        case (.text(let text), .categorical), (.text(let text), nil):
+            if text.utf8.count <= limits.textSizeBytesMax { return nil }
+            return ("a text over \(limits.textSizeBytesMax) bytes", ItemError.invalidField)
+        case (.integer, .categorical), (.number, .categorical):
+            // Foreign rows often hold codes of classes as numbers, and cannot say so.
+            if feature.value.wireValue.name != nil { return nil }
+            return ("a number, but the feature is categorical", ItemError.typeConflict)
+        case (.text, .numeric):
+            return ("a string or boolean, but the feature is numeric", ItemError.typeConflict)
+        }
+    }
+
+    private mutating func append(_ value: WireScalar, to place: Int) {
+        let row = batch.rowCount
+        func append(_ text: String) {
+            features[place].kind = .categorical
+            features[place].texts.pad(upTo: row)
+            features[place].texts.append(text)
+        }
+        func append(_ number: Double) {
+            if features[place].kind == .categorical {
+                append(value.wireValue.name ?? "")
+                return
+            }
+            features[place].kind = .numeric
+            while features[place].numbers.count < row { features[place].numbers.append(.nan) }
+            features[place].numbers.append(number)
+        }
+        switch value {
+        case .missing: return
+        case .integer(let number): append(Double(number))
+        case .number(let number): append(number)
+        case .text(let text): append(text)
+        }
+    }
+
+    consuming func finished() -> PredictionBatch {
+        let rowCount = batch.rowCount
+        batch.versions = versions.finished(rowCount: rowCount)
+        batch.labels = labels.finished(rowCount: rowCount)
+        batch.truthLabels = TextColumnBuilder().finished(rowCount: rowCount)
+        for feature in features {
+            let name = feature.name
+            if let column = feature.finished(rowCount: rowCount) {
+                batch.features.append((name, column))
+            }
+        }
+        return batch
+    }
+}
+
+/// This is one model's ground truth under construction.
+private struct GroundTruthColumns {
+    var batch: GroundTruthBatch
+    private let hash: IdentityHash
+    private var labels = TextColumnBuilder()
+
+    init(model: ModelID) {
+        batch = GroundTruthBatch(model: model)
+        hash = IdentityHash(model: model)
+    }
+
+    mutating func append(_ row: WireRow, arrival: EventTime) {
+        // Ground truth without an id can be joined to nothing; its prediction counts alone.
+        guard let id = row.id else { return }
+        batch.identities.append(hash.identity(ofBytes: id.utf8))
+        batch.times.append((row.truthTime ?? row.time ?? arrival).milliseconds)
+        batch.values.append(row.truthValue ?? .nan)
+        batch.revisions.append(row.revision)
+        labels.append(row.truthLabel)
+    }
+
+    consuming func finished() -> GroundTruthBatch {
+        batch.labels = labels.finished(rowCount: batch.identities.count)
+        return batch
+    }
+}

@@ -1,0 +1,105 @@
+public import ByteCoding
+public import MonitoringDomain
+
+/// This is the value of a feature of one foreign row.
+public enum WireScalar: Equatable, Sendable {
+    case missing
+    /// Every bit counts where it is an id or names a class; as a feature it is a number.
+    case integer(Int64)
+    /// Finite.
+    case number(Double)
+    case text(String)
+}
+
+extension WireScalar {
+    /// This is a JSON scalar as a feature's value; nil for arrays, objects and bytes.
+    init?(_ value: WireValue) {
+        switch value {
+        case .null: self = .missing
+        case .bool(let flag): self = .text(flag ? "true" : "false")
+        case .integer(let number): self = .integer(number)
+        case .number(let number): self = .number(number)
+        case .string(let text): self = .text(text)
+        case .bytes, .array, .object: return nil
+        }
+    }
+
+    /// This is the scalar as a value.
+    var wireValue: WireValue {
+        switch self {
+        case .missing: .null
+        case .integer(let number): .integer(number)
+        case .number(let number): .number(number)
+        case .text(let text): .string(text)
+        }
+    }
+}
+
+/// This is one record of a foreign format, before it is checked and becomes part of columns.
+public struct WireRow: Equatable, Sendable {
+    public var model: ModelID
+    public var id: String?
+    public var time: EventTime?
+    public var version: String?
+    public var features: [Feature] = []
+    public var label: String?
+    public var score: Double?
+    public var value: Double?
+    public var truthLabel: String?
+    public var truthValue: Double?
+    public var truthTime: EventTime?
+    public var revision: Int64 = 0
+
+    /// This is a feature's name and value.
+    public struct Feature: Equatable, Sendable {
+        public var name: String
+        public var value: WireScalar
+
+        public init(_ name: String, _ value: WireScalar) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    public init(model: ModelID) { self.model = model }
+
+    /// True when the row says what was predicted, or from what.
+    public var hasPrediction: Bool {
+        !features.isEmpty || label != nil || score != nil || value != nil
+    }
+    public var hasTruth: Bool { truthLabel != nil || truthValue != nil }
+
+    /// This is the row as native records, so that it can be sent to a server: a prediction, ground
+    /// truth, or both.
+    public var records: (prediction: JSONValue?, groundTruth: JSONValue?) {
+        var common: [(String, JSONValue)] = [("model", .string(model.rawValue))]
+        if let id { common.append(("id", .string(id))) }
+        var prediction = common
+        if let time { prediction.append(("ts", .string("\(time)"))) }
+        if let version { prediction.append(("version", .string(version))) }
+        prediction.append(
+            (
+                "features",
+                .object(
+                    features.map { feature in
+                        switch feature.value {
+                        case .missing: (feature.name, .null)
+                        case .integer(let number): (feature.name, .int(number))
+                        case .number(let number): (feature.name, .double(number))
+                        case .text(let text): (feature.name, .string(text))
+                        }
+                    })
+            ))
+        var output: [(String, JSONValue)] = []
+        if let label { output.append(("label", .string(label))) }
+        if let score { output.append(("score", .double(score))) }
+        if let value { output.append(("value", .double(value))) }
+        if !output.isEmpty { prediction.append(("prediction", .object(output))) }
+        var truth = common
+        if let time = truthTime ?? time { truth.append(("ts", .string("\(time)"))) }
+        if let truthLabel { truth.append(("label", .string(truthLabel))) }
+        if let truthValue { truth.append(("value", .double(truthValue))) }
+        if revision != 0 { truth.append(("revision", .int(revision))) }
+        return (hasPrediction ? .object(prediction) : nil, hasTruth ? .object(truth) : nil)
+    }
+}

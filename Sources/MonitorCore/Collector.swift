@@ -34,6 +34,13 @@ public struct Collector: Sendable {
         withModel(batch.model) { $0.absorb(batch) }
     }
 
+    /// Takes a request or a response, and counts the batch in where it completes a pair.
+    ///
+    /// - Returns: How many rows were repeats.
+    public mutating func absorb(_ half: InferenceHalf) -> Int {
+        withModel(half.batch.model) { $0.absorb(half) }
+    }
+
     /// Takes what a model's owner knows of it; what is declared wins over what is learned.
     public mutating func declare(_ schema: ModelSchema) {
         withModel(schema.model) { $0.declare(schema) }

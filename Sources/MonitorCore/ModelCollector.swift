@@ -1,6 +1,6 @@
 public import ByteCoding
 public import MonitoringDomain
-import RecordCoding
+public import RecordCoding
 public import WindowAggregation
 
 /// This is one model's share of the collector: its schema, its reference, its join and its panes.
@@ -21,6 +21,8 @@ public struct ModelCollector: Sendable {
     /// production panes, because ground truth for these rows comes later.
     private var learnedWindow: TimeWindow?
     private var join = OutcomeJoin()
+    /// This is the halves that wait for their others, and what became of earlier ones.
+    public private(set) var pairing = InferencePairing()
     private var waiting: [PredictionBatch] = []
     private var waitingOutcomes: [Outcome] = []
     private var referenceSequence = 0
@@ -38,7 +40,7 @@ public struct ModelCollector: Sendable {
     /// This is true until a reference is learned or pinned.
     public var isLearning: Bool { aggregator.reference == nil }
     /// True when rows were folded, so that another reference needs the log to be folded again.
-    public var hasRows: Bool { recordCount > 0 || join.count > 0 }
+    public var hasRows: Bool { recordCount > 0 || join.count > 0 || !pairing.isEmpty }
 
     // MARK: - Inputs
 
@@ -48,10 +50,22 @@ public struct ModelCollector: Sendable {
     public mutating func declare(_ declared: ModelSchema) {
         schema.task = declared.task ?? schema.task
         schema.positiveLabel = declared.positiveLabel ?? schema.positiveLabel
+        schema.identity = declared.identity ?? schema.identity
         if !hasRows { schema.paneMilliseconds = declared.paneMilliseconds }
         let known = Set(schema.features.map(\.name))
         schema.features += declared.features.filter { !known.contains($0.name) }
         aggregator.update(schema: schema)
+    }
+
+    /// Pairs a request with its response; a completed pair is counted in.
+    ///
+    /// Returns how many rows were repeats.
+    public mutating func absorb(_ half: InferenceHalf) -> Int {
+        switch pairing.observe(half) {
+        case .paired(let batch): absorb(batch)
+        case .repeated: half.batch.rowCount
+        case .waits, .mismatched: 0
+        }
     }
 
     /// Counts a batch in.
@@ -118,6 +132,7 @@ public struct ModelCollector: Sendable {
 
     private mutating func restart() {
         join = OutcomeJoin()
+        pairing = InferencePairing()
         waiting = []
         waitingOutcomes = []
         recordCount = 0
@@ -230,6 +245,7 @@ public struct ModelCollector: Sendable {
         writer.write(learnedWindow?.start.milliseconds ?? 0)
         writer.write(learnedWindow?.end.milliseconds ?? 0)
         join.encode(to: &writer)
+        pairing.encode(to: &writer)
         writer.writeCount(waiting.count)
         for batch in waiting {
             writer.append(contentsOf: prefixed(InputCoding.encode(.predictions(batch))))
@@ -260,6 +276,7 @@ public struct ModelCollector: Sendable {
                 start: EventTime(milliseconds: start), end: EventTime(milliseconds: end))
         }
         join = try OutcomeJoin(decoding: &reader)
+        pairing = try InferencePairing(decoding: &reader)
         let batchCount = try reader.readCount()
         for _ in 0..<batchCount {
             guard case .predictions(let batch) = try Self.readInput(&reader) else {

@@ -55,6 +55,9 @@ public struct Monitor: Sendable {
         case .groundTruth(let batch):
             application.duplicateCount = collector.absorb(batch)
             if clock == .event { application.effects = judgeAtWatermark() }
+        case .inference(let half):
+            application.duplicateCount = collector.absorb(half)
+            if clock == .event { application.effects = judgeAtWatermark() }
         case .pinReference(let batch, let time):
             if collector.pin(batch, at: time) { application.refold = batch.model }
         case .declareSchema(let schema): collector.declare(schema)
@@ -72,6 +75,7 @@ public struct Monitor: Sendable {
         switch input {
         case .predictions(let batch) where batch.model == model: _ = collector.absorb(batch)
         case .groundTruth(let batch) where batch.model == model: _ = collector.absorb(batch)
+        case .inference(let half) where half.batch.model == model: _ = collector.absorb(half)
         default: return
         }
     }
@@ -84,7 +88,7 @@ public struct Monitor: Sendable {
     // MARK: - Snapshot
 
     /// The format of a snapshot; another number means that the log is folded from its start.
-    private static let snapshotVersion: UInt32 = 2
+    private static let snapshotVersion: UInt32 = 3
 
     /// This is the whole state as bytes; equal states have equal bytes.
     public func snapshot() -> [UInt8] {

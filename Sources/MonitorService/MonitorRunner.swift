@@ -347,6 +347,9 @@ public final class MonitorRunner: Sendable {
                 case .groundTruth(let batch):
                     model = batch.model
                     features = []
+                case .inference(let half):
+                    model = half.batch.model
+                    features = half.batch.features.map { ($0.name, $0.column.kind) }
                 case .rules, .tick, .report: continue
                 }
                 if next[model] == nil {

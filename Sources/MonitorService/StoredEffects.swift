@@ -7,6 +7,7 @@ extension Input {
         switch self {
         case .predictions(let batch), .pinReference(let batch, _): batch.rowCount
         case .groundTruth(let batch): batch.rowCount
+        case .inference(let half): half.batch.rowCount
         case .rules, .tick, .report, .declareSchema: 0
         }
     }

@@ -9,6 +9,7 @@ public struct InferenceHalf: Hashable, Sendable {
         case response = 1
     }
 
+    /// Which half it is.
     public var side: Side
     /// What both halves share: a hash of namespace, service, component and the pairing id.
     public var key: RecordIdentity
@@ -16,8 +17,10 @@ public struct InferenceHalf: Hashable, Sendable {
     public var arrival: EventTime
     /// From how good a source the batch's identities are: the half with the lower number gives them.
     public var identityRank: UInt8
+    /// Its columns; those of the other half hold nothing.
     public var batch: PredictionBatch
 
+    /// Makes a half from its parts.
     public init(
         side: Side, key: RecordIdentity, arrival: EventTime, identityRank: UInt8,
         batch: PredictionBatch

@@ -7,7 +7,7 @@ public import MonitoringDomain
 ///
 ///     byte 0     version, 1
 ///     byte 1     kind: 1 predictions, 2 ground truth, 3 pinned reference, 4 rules, 5 tick,
-///                6 report, 7 schema, 8 inference half
+///                6 report, 7 schema, 10 inference half
 ///     …          the kind's fields, below
 ///     last 4     CRC-32C of everything before
 ///
@@ -68,7 +68,7 @@ public enum InputCoding {
             writer.write(UInt8(7))
             writer.write(schema)
         case .inference(let half):
-            writer.write(UInt8(8))
+            writer.write(UInt8(10))
             writer.write(half.side.rawValue)
             writer.write(half.key.high)
             writer.write(half.key.low)
@@ -133,7 +133,7 @@ extension ByteReader {
                 detail: try readOptionalText())
             return .report(report, at: time)
         case 7: return .declareSchema(try readSchema())
-        case 8: return .inference(try readHalf())
+        case 10: return .inference(try readHalf())
         case let kind: throw .invalid(offset: offset - 1, reason: "\(kind) is no kind of input")
         }
     }

@@ -39,7 +39,9 @@ func kserveHeaders(
         ("100%", "100%"), ("%zz", "%zz"), ("%E2%82%AC", "€"), (#""quoted %41""#, "quoted A"),
         (#""a \"b\"""#, #"a "b""#), ("%2541", "%41"),
     ])
-    func `header values are unquoted and decoded once, or literal`(value: String, expected: String)
+    func `header values are unquoted and decoded once, or literal`(
+        value: String, expected: String
+    )
         throws
     {
         let event = try CloudEvent.binary(
@@ -82,7 +84,8 @@ func kserveHeaders(
 
     @Test(arguments: [
         ("application/cloudevents+json; charset=utf-8", CloudEventMode.structured),
-        ("Application/CloudEvents-Batch+JSON", .batch), ("application/json", .binary), ("", .binary),
+        ("Application/CloudEvents-Batch+JSON", .batch), ("application/json", .binary),
+        ("", .binary),
     ])
     func `the content type tells the mode`(type: String, mode: CloudEventMode) {
         #expect(CloudEventMode(contentType: type) == mode)

@@ -33,7 +33,9 @@ func bytes(ofHex text: String) -> [UInt8] {
         }
     }[...]
     var bytes: [UInt8] = []
-    while let high = digits.popFirst(), let low = digits.popFirst() { bytes.append(high << 4 | low) }
+    while let high = digits.popFirst(), let low = digits.popFirst() {
+        bytes.append(high << 4 | low)
+    }
     return bytes
 }
 

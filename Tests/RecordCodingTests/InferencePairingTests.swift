@@ -76,14 +76,15 @@ import Testing
         let wait = InferencePairing.waitMilliseconds
         _ = pairing.observe(try half(.request, "a", at: 0))
         _ = pairing.observe(try half(.response, "b", at: 1))
-        pairing.advance(to: EventTime(milliseconds: wait))
-        #expect(pairing.waitingCount == 2)
-        pairing.advance(to: EventTime(milliseconds: wait + 1))
-        #expect(pairing.counts.requestOnly == 1 && pairing.waitingCount == 1)
+        _ = pairing.observe(try half(.request, "c", at: wait))
+        #expect(pairing.waitingCount == 3)
+        _ = pairing.observe(try half(.request, "d", at: wait + 1))
+        #expect(pairing.counts.requestOnly == 1 && pairing.waitingCount == 3)
         // The clock goes back, and time does not.
-        #expect(pairing.observe(try half(.response, "c", at: 5)) == .waits)
-        pairing.advance(to: EventTime(milliseconds: .max))
-        #expect(pairing.counts.responseOnly == 2 && pairing.waitingCount == 0)
+        #expect(pairing.observe(try half(.request, "e", at: 5)) == .waits)
+        _ = pairing.observe(try half(.request, "f", at: .max))
+        #expect(pairing.counts.responseOnly == 1 && pairing.counts.requestOnly == 4)
+        #expect(pairing.waitingCount == 1)
         #expect(pairing.observe(try half(.response, "a", at: 6)) == .waits)
     }
 

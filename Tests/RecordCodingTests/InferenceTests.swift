@@ -88,14 +88,16 @@ let iris = ModelID("sklearn-iris")
         }
     }
 
-    @Test(arguments: [
-        ("INT8", "ff01", [-1, 1]), ("UINT8", "ff01", [255, 1]), ("INT16", "feff0100", [-2, 1]),
-        ("UINT32", "ffffffff01000000", [4_294_967_295, 1]), ("FP16", "003c00c4", [1, -4]),
-        ("BF16", "803f40c0", [1, -3]), ("FP64", "000000000000f03f0000000000000040", [1, 2]),
-        ("UINT64", "ffffffffffffffff0100000000000000", [18_446_744_073_709_551_616, 1]),
-    ] as [(String, String, [Double])])
-    func `each type of number has its raw form`(type: String, hex: String, expected: [Double]) throws
-    {
+    @Test(
+        arguments: [
+            ("INT8", "ff01", [-1, 1]), ("UINT8", "ff01", [255, 1]), ("INT16", "feff0100", [-2, 1]),
+            ("UINT32", "ffffffff01000000", [4_294_967_295, 1]), ("FP16", "003c00c4", [1, -4]),
+            ("BF16", "803f40c0", [1, -3]), ("FP64", "000000000000f03f0000000000000040", [1, 2]),
+            ("UINT64", "ffffffffffffffff0100000000000000", [18_446_744_073_709_551_616, 1]),
+        ] as [(String, String, [Double])])
+    func `each type of number has its raw form`(
+        type: String, hex: String, expected: [Double]
+    ) throws {
         #expect(try rawTensor(type, bytes(ofHex: hex)).numbers("x") == expected)
     }
 
@@ -182,20 +184,22 @@ let iris = ModelID("sklearn-iris")
             ).batch.texts("code") == ["1", "7"])
     }
 
-    @Test(arguments: [
-        (#"{"predictions":["yes"]}"#, "yes", nil, nil), (#"{"predictions":[true]}"#, "true", nil, nil),
-        (#"{"predictions":[2]}"#, "2", nil, nil), (#"{"predictions":[[0.7]]}"#, nil, nil, 0.7),
-        (#"{"predictions":[[0.2,0.8]]}"#, "1", 0.8, nil),
-        (#"{"predictions":[[0.5,0.2,0.3]]}"#, "0", 0.5, nil),
-        (#"{"predictions":[{"score":0.98,"predicted_label":1}]}"#, "1", 0.98, nil),
-        (#"{"predictions":[{"probabilities":[0.9,0.1]}]}"#, "0", 0.1, nil),
-        (#"{"outputs":{"y":[[12.5]]}}"#, nil, nil, 12.5),
-        (#"{"data":{"ndarray":[["no"]]}}"#, "no", nil, nil),
-        (
-            #"{"outputs":[{"name":"label","shape":[1],"datatype":"BYTES","data":["up"]},{"name":"probabilities","shape":[1,2],"datatype":"FP32","data":[0.25,0.75]}]}"#,
-            "up", 0.75, nil
-        ),
-    ] as [(String, String?, Double?, Double?)])
+    @Test(
+        arguments: [
+            (#"{"predictions":["yes"]}"#, "yes", nil, nil),
+            (#"{"predictions":[true]}"#, "true", nil, nil),
+            (#"{"predictions":[2]}"#, "2", nil, nil), (#"{"predictions":[[0.7]]}"#, nil, nil, 0.7),
+            (#"{"predictions":[[0.2,0.8]]}"#, "1", 0.8, nil),
+            (#"{"predictions":[[0.5,0.2,0.3]]}"#, "0", 0.5, nil),
+            (#"{"predictions":[{"score":0.98,"predicted_label":1}]}"#, "1", 0.98, nil),
+            (#"{"predictions":[{"probabilities":[0.9,0.1]}]}"#, "0", 0.1, nil),
+            (#"{"outputs":{"y":[[12.5]]}}"#, nil, nil, 12.5),
+            (#"{"data":{"ndarray":[["no"]]}}"#, "no", nil, nil),
+            (
+                #"{"outputs":[{"name":"label","shape":[1],"datatype":"BYTES","data":["up"]},{"name":"probabilities","shape":[1,2],"datatype":"FP32","data":[0.25,0.75]}]}"#,
+                "up", 0.75, nil
+            ),
+        ] as [(String, String?, Double?, Double?)])
     func `outputs are labels, scores or values`(
         body: String, label: String?, score: Double?, value: Double?
     ) throws {
@@ -216,7 +220,8 @@ let iris = ModelID("sklearn-iris")
 
     @Test func `the id is the body's, a header's, the event's or a column's`() throws {
         let model = try #require(iris)
-        let one = #"{"id":"body","inputs":[{"name":"key","shape":[1],"datatype":"INT64","data":[9007199254740993]}]}"#
+        let one =
+            #"{"id":"body","inputs":[{"name":"key","shape":[1],"datatype":"INT64","data":[9007199254740993]}]}"#
         let headers = kserveHeaders(
             "request", id: "event", metadata: #"{"X-Request-Id":["header"],"X-Order":["order"]}"#)
         let cases: [(JoinKey?, String)] = [
@@ -252,7 +257,8 @@ let iris = ModelID("sklearn-iris")
 
     @Test func `feedback of Seldon is ground truth of its request`() throws {
         let headers: [(name: String, value: String)] = [
-            ("ce-specversion", "1.0"), ("ce-id", "unique"), ("ce-type", "io.seldon.serving.feedback"),
+            ("ce-specversion", "1.0"), ("ce-id", "unique"),
+            ("ce-type", "io.seldon.serving.feedback"),
             ("ce-source", "seldon"), ("ce-requestid", "puid-1"), ("ce-modelid", "classifier"),
             ("ce-inferenceservicename", "sklearn-iris"), ("ce-namespace", "default"),
         ]
@@ -269,7 +275,8 @@ let iris = ModelID("sklearn-iris")
         #expect(truth.labels.text(at: 0) == "1" && truth.labels.text(at: 1) == nil)
         #expect(truth.values == [1, 0.5])
         #expect(
-            try decodeEvent("", #"{"reward":0.5}"#, headers: headers) == .ignored("no ground truth"))
+            try decodeEvent("", #"{"reward":0.5}"#, headers: headers) == .ignored("no ground truth")
+        )
     }
 
     @Test func `Seldon pairs by the request's id, not the event's`() throws {

@@ -7,6 +7,7 @@ public import MonitoringDomain
 public struct CloudEvent: Equatable, Sendable {
     /// By lower-case name, with `datacontenttype`; none is empty.
     public let attributes: [String: String]
+    /// What the event is about.
     public let payload: Payload
 
     /// This is the event's data.
@@ -18,8 +19,11 @@ public struct CloudEvent: Equatable, Sendable {
         case bytes([UInt8])
     }
 
+    /// Not empty.
     public var id: String { attributes["id"] ?? "" }
+    /// A reference to who sends it; with the id it should be unique, and with some senders is not.
     public var source: String { attributes["source"] ?? "" }
+    /// What has happened, in the words of the sender.
     public var type: String { attributes["type"] ?? "" }
     /// The time of occurrence, checked when the event was read.
     public var time: EventTime? {
@@ -82,6 +86,7 @@ extension CloudEvent {
     /// - Parameters:
     ///   - headers: Names in any case of letters and values, as they stand on the wire.
     ///   - body: The data.
+    /// - Returns: Nil where no header is an attribute of an event.
     /// - Throws: `items` for missing, repeated or malformed attributes.
     public static func binary(
         headers: [(name: String, value: String)], body: [UInt8]
@@ -157,7 +162,9 @@ extension CloudEvent {
                 }
                 guard attributes.count < attributeCountMax,
                     text.utf8.count <= attributeSizeBytesMax
-                else { throw refusal(member.key, "too many or too long attributes", number: number) }
+                else {
+                    throw refusal(member.key, "too many or too long attributes", number: number)
+                }
                 attributes[member.key] = text
             }
         }
@@ -221,7 +228,9 @@ extension CloudEvent {
     /// hexadecimal digits means that nothing is encoded, and the value is what stands there.
     static func headerValue(_ value: String) -> String? {
         let text = unquoted(Array(value.utf8))
-        guard text.contains(UInt8(ascii: "%")) else { return String(validating: text, as: UTF8.self) }
+        guard text.contains(UInt8(ascii: "%")) else {
+            return String(validating: text, as: UTF8.self)
+        }
         var decoded: [UInt8] = []
         decoded.reserveCapacity(text.count)
         var index = 0

@@ -14,10 +14,13 @@ public enum EventContent: Equatable, Sendable {
 public struct EventOptions: Sendable, Equatable {
     /// The model of all events, whatever service they name.
     public var model: ModelID?
-    /// The component whose events count. Each component of a service logs its own pair under its own
-    /// id, so counting two would count the same call twice.
+    /// The component whose events count.
+    ///
+    /// Each component of a service logs its own pair under its own id, so counting two would count
+    /// the same call twice.
     public var component: String
 
+    /// Makes options; without further words, those of a predictor that names its service.
     public init(model: ModelID? = nil, component: String = "predictor") {
         self.model = model
         self.component = component
@@ -29,6 +32,7 @@ public struct EventDecoder: Sendable {
     private let limits: DecodingLimits
     private let options: EventOptions
 
+    /// Makes a decoder with these bounds.
     public init(limits: DecodingLimits = DecodingLimits(), options: EventOptions = EventOptions()) {
         self.limits = limits
         self.options = options
@@ -55,8 +59,12 @@ public struct EventDecoder: Sendable {
 
     /// Reads an event that came at `arrival`.
     ///
-    /// - Parameter schemaOf: What is known of a model: the names of unnamed columns, the meaning of
-    ///   its outputs, and which field is its id.
+    /// - Parameters:
+    ///   - event: Checked as an envelope already.
+    ///   - arrival: The receiver's clock.
+    ///   - schemaOf: What is known of a model: the names of unnamed columns, the meaning of its
+    ///     outputs, and which field is its id.
+    /// - Returns: What the event adds, or why it adds nothing.
     /// - Throws: Why the event is refused: no JSON, or not what its type promises.
     public func decode(
         _ event: CloudEvent, arrival: EventTime, schemaOf: (ModelID) -> ModelSchema?
@@ -65,7 +73,9 @@ public struct EventDecoder: Sendable {
         if let component = event.attributes["component"], component != options.component {
             return .ignored("component")
         }
-        if event.attributes["datainblob"]?.lowercased() == "true" { return .ignored("data in a blob") }
+        if event.attributes["datainblob"]?.lowercased() == "true" {
+            return .ignored("data in a blob")
+        }
         let model = try model(of: event)
         let schema = schemaOf(model)
         switch role {
@@ -180,7 +190,8 @@ extension Optional<ModelSchema> {
     /// The kinds of the known features, by name.
     var kinds: [String: FeatureKind] {
         Dictionary(
-            (self?.features ?? []).map { ($0.name, $0.kind) }, uniquingKeysWith: { first, _ in first })
+            (self?.features ?? []).map { ($0.name, $0.kind) },
+            uniquingKeysWith: { first, _ in first })
     }
 }
 
@@ -221,7 +232,9 @@ extension EventDecoder {
         return named.lazy.compactMap { $0 }.first { $0 != "default" }
     }
 
-    /// What request and response share. KServe gives both the same id, Seldon and Azure do not.
+    /// What request and response share.
+    ///
+    /// KServe gives both the same id, Seldon and Azure do not.
     private func pairingID(of event: CloudEvent) -> String {
         event.attributes["requestid"] ?? event.attributes["correlationid"] ?? event.id
     }

@@ -6,12 +6,12 @@ struct InferenceBody {
     let value: WireValue
     private(set) var raw: ByteReader?
 
-    /// Reads a payload of either kind.
+    /// Reads a payload of either kind, with `Inference-Header-Content-Length` where it is known.
     ///
     /// The size of the JSON is not told by loggers that forward only the body and its type, so it is
     /// found by reading the first value to its end.
     ///
-    /// - Parameter headerSizeBytes: `Inference-Header-Content-Length`, where it is known.
+    /// - Throws: `malformed` where the start is no JSON, or is not as long as it should be.
     init(
         _ payload: CloudEvent.Payload, headerSizeBytes: Int? = nil, limits: DecodingLimits
     ) throws(RecordDecodingError) {
@@ -99,7 +99,9 @@ extension InferenceTable {
     }
 
     /// Rows as they stand in `instances`: arrays, scalars or objects.
-    init(instances: [WireValue], at path: String, _ schema: ModelSchema?)
+    init(
+        instances: [WireValue], at path: String, _ schema: ModelSchema?
+    )
         throws(RecordDecodingError)
     {
         var names: [String] = []

@@ -12,8 +12,9 @@ public import MonitoringDomain
 /// Its limits: a half waits ten minutes of arrival time, and at most `cellCountMax` values wait; what
 /// is older, or the oldest of too many, is dropped and counted.
 public struct InferencePairing: Sendable, Equatable {
-    /// How long a half waits for the other, by the arrival times of later halves. A model server
-    /// answers within seconds; a broker that retries may take minutes.
+    /// How long a half waits for the other, by the arrival times of later halves.
+    ///
+    /// A model server answers within seconds; a broker that retries may take minutes.
     public static let waitMilliseconds: Int64 = 10 * WindowSpan.minute
     /// Values in the halves that wait, and keys that are remembered; beyond, the oldest are dropped.
     public static let cellCountMax = 4 << 20
@@ -35,6 +36,7 @@ public struct InferencePairing: Sendable, Equatable {
         /// Pairs whose halves do not have the same number of rows.
         public var mismatched: UInt64 = 0
 
+        /// Makes counts of nothing.
         public init() {}
     }
 
@@ -43,6 +45,7 @@ public struct InferencePairing: Sendable, Equatable {
         case settled
     }
 
+    /// This is what has become of halves so far.
     public private(set) var counts = Counts()
     private var places: [RecordIdentity: Place] = [:]
     /// Keys in order of arrival, from `head`; a key stands here once.
@@ -52,12 +55,17 @@ public struct InferencePairing: Sendable, Equatable {
     /// The latest arrival: time does not go back, although clocks do.
     private var now = Int64.min
 
+    /// Makes a pairing that has seen nothing.
     public init() {}
 
+    /// True when both have the same future.
     public static func == (left: Self, right: Self) -> Bool {
         left.counts == right.counts && left.places == right.places && left.now == right.now
             && left.order[left.head...].elementsEqual(right.order[right.head...]) { $0 == $1 }
     }
+
+    /// True when nothing waits and nothing is remembered.
+    public var isEmpty: Bool { places.isEmpty }
 
     /// Halves that wait for the other one.
     public var waitingCount: Int {
@@ -102,12 +110,6 @@ public struct InferencePairing: Sendable, Equatable {
             dropOldest()
             return .waits
         }
-    }
-
-    /// Drops what has waited too long at `time`, and forgets what was paired as long ago.
-    public mutating func advance(to time: EventTime) {
-        now = max(now, time.milliseconds)
-        expire()
     }
 
     private mutating func expire() {
@@ -190,6 +192,9 @@ extension InferencePairing {
         }
     }
 
+    /// Reads what `encode` wrote.
+    ///
+    /// - Throws: `ByteReadingError` for anything else.
     public init(decoding reader: inout ByteReader) throws(ByteReadingError) {
         counts.paired = try reader.read()
         counts.repeated = try reader.read()
@@ -213,8 +218,9 @@ extension InferencePairing {
                 places[key] = .settled
                 continue
             }
-            guard case .inference(let half) = try InputCoding.decode(
-                try reader.readSlice(count: size)), half.key == key
+            guard
+                case .inference(let half) = try InputCoding.decode(
+                    try reader.readSlice(count: size)), half.key == key
             else { throw .invalid(offset: start, reason: "a half was expected") }
             places[key] = .waiting(half)
             cellCount += half.cellCount

@@ -2,9 +2,12 @@ public import MonitoringDomain
 
 /// This is what a foreign body holds, as columns.
 public struct DecodedRecords: Equatable, Sendable {
+    /// At most one per model.
     public var predictions: [PredictionBatch] = []
+    /// At most one per model.
     public var groundTruth: [GroundTruthBatch] = []
 
+    /// Makes no records.
     public init() {}
 
     /// The number of rows.

@@ -37,36 +37,53 @@ extension WireScalar {
 
 /// This is one record of a foreign format, before it is checked and becomes part of columns.
 public struct WireRow: Equatable, Sendable {
+    /// Whose record it is.
     public var model: ModelID
+    /// The prediction's id, by which ground truth is joined.
     public var id: String?
+    /// When it was predicted; the arrival where absent.
     public var time: EventTime?
+    /// The model's version; `default` where absent.
     public var version: String?
+    /// In the order of the source.
     public var features: [Feature] = []
+    /// The predicted class.
     public var label: String?
+    /// A probability, in 0...1.
     public var score: Double?
+    /// The predicted value of a regression.
     public var value: Double?
+    /// The true class.
     public var truthLabel: String?
+    /// The true value.
     public var truthValue: Double?
+    /// When the truth was known; the row's time where absent.
     public var truthTime: EventTime?
+    /// Of the ground truth: the highest wins.
     public var revision: Int64 = 0
 
     /// This is a feature's name and value.
     public struct Feature: Equatable, Sendable {
+        /// Distinct in its row.
         public var name: String
+        /// What stands there.
         public var value: WireScalar
 
+        /// Makes a feature.
         public init(_ name: String, _ value: WireScalar) {
             self.name = name
             self.value = value
         }
     }
 
+    /// Makes a row that says nothing yet.
     public init(model: ModelID) { self.model = model }
 
     /// True when the row says what was predicted, or from what.
     public var hasPrediction: Bool {
         !features.isEmpty || label != nil || score != nil || value != nil
     }
+    /// True when the row says what was true.
     public var hasTruth: Bool { truthLabel != nil || truthValue != nil }
 
     /// This is the row as native records, so that it can be sent to a server: a prediction, ground

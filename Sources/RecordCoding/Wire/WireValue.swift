@@ -17,9 +17,12 @@ public enum WireValue: Equatable, Sendable {
 
     /// This is a key and its value.
     public struct Member: Equatable, Sendable {
+        /// Distinct in its object.
         public var key: String
+        /// What stands there.
         public var value: WireValue
 
+        /// Makes a member.
         public init(_ key: String, _ value: WireValue) {
             self.key = key
             self.value = value

@@ -14,6 +14,10 @@ public struct PSIResult: Equatable, Sendable {
     public let bias: Double
     /// Bins that hold a row on either side.
     public let binCount: Int
+
+    /// What is left without what chance alone would give; below 0 where chance gave less than it does on
+    /// average.
+    public var debiased: Double { value - bias }
 }
 
 /// This is the population stability index with half a count added to every bin.
@@ -58,6 +62,19 @@ public func populationStabilityIndex(window: [UInt64], reference: [UInt64]) -> P
         upper: value + 1.959963984540054 * deviation,
         pValue: degrees > 0 ? chiSquareSurvival(value / unit, degreesOfFreedom: degrees) : 1,
         bias: Double(degrees) * unit, binCount: bins.count)
+}
+
+/// This is the same index, with the reason where it has no value.
+///
+/// - Throws: `windowEmpty`, `referenceEmpty`.
+func populationStability(
+    window: [UInt64], reference: [UInt64]
+) throws(UndefinedStatistic) -> PSIResult {
+    guard window.contains(where: { $0 > 0 }) else { throw .windowEmpty }
+    guard let result = populationStabilityIndex(window: window, reference: reference) else {
+        throw .referenceEmpty
+    }
+    return result
 }
 
 /// This is the customary index, with shares below 1e-4 raised to it and not renormalised.

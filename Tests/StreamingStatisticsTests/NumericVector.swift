@@ -14,6 +14,11 @@ struct NumericVector: Decodable {
         let psiHalf: Double?
         let ksD: Double?
         let ksPLimit: Double?
+        let js: Double?
+        let hellinger: Double?
+        let tv: Double?
+        let w1: Double?
+        let w1Norm: Double?
     }
 
     let name: String

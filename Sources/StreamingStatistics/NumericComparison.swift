@@ -1,0 +1,145 @@
+/// This is a window's profile beside its reference's, and every distance between them.
+///
+/// Distances over bins use the reference's deciles and a bin for missing values. Where deciles repeat, the
+/// repeated value has a bin of its own, so that moves in either direction are seen.
+public struct NumericComparison: Sendable {
+    /// The window.
+    public let window: NumericProfile
+    /// The reference, of the same edges, shift and range.
+    public let reference: NumericProfile
+    /// The bins of both.
+    public let edges: BinEdges
+    /// Rows, missing ones included, below which nothing is said of the window.
+    public let rowCountMin: UInt64
+
+    /// Compares two profiles.
+    ///
+    /// - Precondition: Both profiles have the edges' bins.
+    public init(
+        window: NumericProfile, reference: NumericProfile, edges: BinEdges, rowCountMin: UInt64 = 1
+    ) {
+        precondition(window.counts.binCount == edges.binCount, "the window has other bins")
+        precondition(reference.counts.binCount == edges.binCount, "the reference has other bins")
+        self.window = window
+        self.reference = reference
+        self.edges = edges
+        self.rowCountMin = rowCountMin
+    }
+
+    /// The population stability index with half a count added to every bin.
+    public func populationStability() throws(UndefinedStatistic) -> PSIResult {
+        try check()
+        let counts = stabilityCounts
+        return try StreamingStatistics.populationStability(
+            window: counts.window, reference: counts.reference)
+    }
+
+    /// The Kolmogorov–Smirnov distance: its lower bound is the value, which is what the bins can prove;
+    /// certified, with the p-value of that bound.
+    public func kolmogorovSmirnov() throws(UndefinedStatistic) -> StatisticValue {
+        try check()
+        guard window.count > 0 else { throw .windowAllMissing }
+        guard
+            let bounds = binnedKolmogorovSmirnov(
+                window: window.counts, reference: reference.counts, edges: edges)
+        else { throw .referenceAllMissing }
+        return StatisticValue(
+            value: bounds.lower, lower: bounds.lower, upper: bounds.upper, isCertified: true,
+            pValue: kolmogorovSmirnovPValue(d: bounds.lower, n: window.count, m: reference.count))
+    }
+
+    /// The Wasserstein-1 distance in the values' unit.
+    public func wasserstein() throws(UndefinedStatistic) -> StatisticValue {
+        try check()
+        return try StreamingStatistics.wasserstein(
+            window: window, reference: reference, edges: edges)
+    }
+
+    /// The Wasserstein-1 distance in the reference's deviations.
+    public func normalizedWasserstein() throws(UndefinedStatistic) -> StatisticValue {
+        try check()
+        return try StreamingStatistics.normalizedWasserstein(
+            window: window, reference: reference, edges: edges)
+    }
+
+    /// The Jensen–Shannon distance.
+    public func jensenShannon() throws(UndefinedStatistic) -> StatisticValue {
+        try check()
+        let counts = stabilityCounts
+        return try StreamingStatistics.jensenShannon(
+            window: counts.window, reference: counts.reference)
+    }
+
+    /// The Hellinger distance.
+    public func hellinger() throws(UndefinedStatistic) -> StatisticValue {
+        try check()
+        let counts = stabilityCounts
+        return try StreamingStatistics.hellinger(window: counts.window, reference: counts.reference)
+    }
+
+    /// The total variation distance.
+    public func totalVariation() throws(UndefinedStatistic) -> StatisticValue {
+        try check()
+        let counts = stabilityCounts
+        return try StreamingStatistics.totalVariation(
+            window: counts.window, reference: counts.reference)
+    }
+
+    /// The Kullback–Leibler divergence of the window from the reference.
+    public func kullbackLeibler() throws(UndefinedStatistic) -> StatisticValue {
+        try check()
+        let counts = stabilityCounts
+        return try StreamingStatistics.kullbackLeibler(
+            window: counts.window, reference: counts.reference)
+    }
+
+    /// Pearson's test that both are of one distribution.
+    public func chiSquare() throws(UndefinedStatistic) -> StatisticValue {
+        try check()
+        let counts = stabilityCounts
+        return try chiSquareHomogeneity(window: counts.window, reference: counts.reference)
+    }
+
+    /// How far the window's mean lies from the reference's, in the reference's deviations.
+    public func meanShift() throws(UndefinedStatistic) -> StatisticValue {
+        try check()
+        return try StreamingStatistics.meanShift(window: window, reference: reference)
+    }
+
+    private var stabilityCounts: (window: [UInt64], reference: [UInt64]) {
+        (window.stabilityCounts(edges), reference.stabilityCounts(edges))
+    }
+
+    private func check() throws(UndefinedStatistic) {
+        let found = window.count + window.missing
+        guard found > 0 else { throw .windowEmpty }
+        guard found >= rowCountMin else {
+            throw .insufficient(found: found, required: rowCountMin)
+        }
+        guard reference.count + reference.missing > 0 else { throw .referenceEmpty }
+        // Without a value the reference has no bins to compare in.
+        guard reference.count > 0 else { throw .referenceAllMissing }
+    }
+}
+
+extension NumericProfile {
+    /// This is the counts in which PSI and its kin are computed: one per decile bin of the reference, then
+    /// missing; where deciles repeat, two per decile bin, the second for the decile edge's own bin.
+    ///
+    /// Merging bins never raises such a distance, so the value is at least that of the plain deciles.
+    /// - Precondition: `edges` are the profile's.
+    public func stabilityCounts(_ edges: BinEdges) -> [UInt64] {
+        let isTied = edges.decileEdges.count < 9
+        let deciles = Set(edges.decileEdges)
+        let perDecile = isTied ? 2 : 1
+        var sums = [UInt64](repeating: 0, count: perDecile * (edges.decileEdges.count + 1) + 1)
+        counts.forEachNonZero { bin, count in
+            let isOwn =
+                isTied && bin < edges.edges.count && edges.isAtom[bin]
+                && deciles.contains(edges.edges[bin])
+            sums[perDecile * Int(edges.decileOfBin[bin]) + (isOwn ? 1 : 0)] += count
+        }
+        sums[sums.count - 1] = missing
+        return sums
+    }
+}

@@ -117,6 +117,12 @@ let package = Package(
         tests(
             "RuleLanguageTests", ["MonitoringDomain", "RuleLanguage", "MonitoringTestSupport"],
             resources: [.copy("Fixtures")]),
+        tests(
+            "RuleEvaluationTests",
+            [
+                "MonitoringDomain", "ByteCoding", "RuleLanguage", "RuleEvaluation",
+                "MonitoringTestSupport",
+            ]),
         tests("leewayTests", ["MonitoringDomain", "leeway"]),
         // The executable is a dependency so that it is built before its tests run it.
         tests("EndToEndTests", ["MonitoringDomain", "MonitoringTestSupport", "leeway"]),

@@ -135,7 +135,7 @@ public struct Verification: Equatable, Sendable {
 
 /// This is the durable ask to retrain a model.
 public struct RetrainingRequest: Equatable, Sendable {
-    /// Also the key under which PostgreSQL files it once: rule, model and the episode's start.
+    /// Also the key under which PostgreSQL files it once: group, rule, model and when it was asked.
     public var id: String
     /// This is the name of the rule that asked.
     public var rule: String

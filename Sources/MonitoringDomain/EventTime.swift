@@ -18,6 +18,13 @@ public struct EventTime: Hashable, Comparable, Sendable {
         if overflow { return EventTime(milliseconds: duration > 0 ? .max : .min) }
         return EventTime(milliseconds: sum)
     }
+
+    /// This is the number of milliseconds from `earlier` to here, saturating; negative when it is later.
+    public func milliseconds(since earlier: EventTime) -> Int64 {
+        let (difference, overflow) = milliseconds.subtractingReportingOverflow(earlier.milliseconds)
+        if overflow { return earlier.milliseconds > 0 ? .min : .max }
+        return difference
+    }
 }
 
 /// This is a half-open interval `[start, end)` of event time.

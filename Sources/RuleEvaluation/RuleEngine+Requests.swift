@@ -16,15 +16,19 @@ extension RuleEngine {
         if let index = requests.lastIndex(where: {
             $0.model == model && $0.queue == action.queue && !$0.state.isFinal
         }) {
-            if requests[index].rule == occasion.rule.name { return [] }
+            let isOwn =
+                requests[index].rule == occasion.rule.name
+                && requests[index].alert.group == occasion.group.name
+            if isOwn { return [] }
             requests[index].triggerCount += 1
             return [.requestChanged(requests[index])]
         }
-        guard !isCooling(occasion.rule, action, model, at: now) else { return [] }
+        guard !isCooling(occasion, action) else { return [] }
         let needsApproval = action.approval != .automatic
         let request = RetrainingRequest(
-            id: "\(occasion.rule.name):\(model):\(now.milliseconds)", rule: occasion.rule.name,
-            model: model, modelVersion: occasion.context.version ?? "default", queue: action.queue,
+            id: "\(occasion.group.name):\(occasion.rule.name):\(model):\(now.milliseconds)",
+            rule: occasion.rule.name, model: model,
+            modelVersion: occasion.context.version ?? "default", queue: action.queue,
             priority: action.priority, needsApproval: needsApproval, state: .filing,
             createdAt: now,
             trainingWindow: TimeWindow(
@@ -50,16 +54,19 @@ extension RuleEngine {
         return file(renewed, occasion)
     }
 
-    private func isCooling(
-        _ rule: Rule, _ action: RetrainAction, _ model: ModelID, at now: EventTime
-    ) -> Bool {
-        let factor = cooldownFactors["\(model)/\(rule.name)"] ?? 1
-        guard let last = requests.last(where: { $0.model == model && $0.rule == rule.name }) else {
-            return false
-        }
+    private func isCooling(_ occasion: Occasion, _ action: RetrainAction) -> Bool {
+        let (model, group, rule) = (
+            occasion.context.model, occasion.group.name, occasion.rule.name
+        )
+        let factor = cooldownFactors["\(model)/\(group)/\(rule)"] ?? 1
+        guard
+            let last = requests.last(where: {
+                $0.model == model && $0.rule == rule && $0.alert.group == group
+            })
+        else { return false }
         let (span, overflow) = action.cooldown.multipliedReportingOverflow(by: factor)
         let since = max(last.createdAt, last.finishedAt ?? last.createdAt)
-        return overflow || now.milliseconds - since.milliseconds < span
+        return overflow || occasion.now.milliseconds(since: since) < span
     }
 
     /// Moves a request by what its trainer, or PostgreSQL, says of it.
@@ -85,7 +92,8 @@ extension RuleEngine {
         let earlier = requests[index].verification?.verdict
         requests[index].verification = verification
         guard earlier != verification.verdict else { return [] }
-        let key = "\(requests[index].model)/\(requests[index].rule)"
+        let request = requests[index]
+        let key = "\(request.model)/\(request.alert.group)/\(request.rule)"
         switch verification.verdict {
         case .watching: break
         case .helped: cooldownFactors[key] = nil

@@ -4,10 +4,8 @@ public import RuleLanguage
 /// This is the state machines of all rules: alerts by rule, model and subject; requests by model.
 ///
 /// It guarantees: no clock and no I/O; the same calls give the same effects; each (group, model, slot) is
-/// evaluated once. Its limit: `alertCountMax` alerts a rule and model, and as many requests as were filed.
+/// evaluated once. Its limits: an alert a rule, model and feature, and as many requests as were filed.
 public struct RuleEngine: Sendable, Equatable {
-    /// Subjects of one rule and model that may be in alert; more would be one fault of the rule.
-    public static let alertCountMax = 1_000
     /// Resolved alerts that are kept to be shown.
     public static let resolvedCountMax = 1_000
 
@@ -15,13 +13,13 @@ public struct RuleEngine: Sendable, Equatable {
     public internal(set) var rules: RuleSet
     var active: [String: Alert] = [:]
     var resolved: [Alert] = []
-    /// The newest slot that was evaluated, by group and model.
+    /// The start of the newest slot that was evaluated, by group and model.
     var slots: [String: Int64] = [:]
-    /// When a firing alert's breach was last seen, by fingerprint.
+    /// When an active alert's breach was last seen, by fingerprint.
     var lastBreach: [String: EventTime] = [:]
     /// These are all requests that were filed, in order.
     public internal(set) var requests: [RetrainingRequest] = []
-    /// Factors on a rule's cooldown, by model and rule: retrainings that did not help double it.
+    /// Factors on a rule's cooldown, by model, group and rule: what did not help doubles it.
     var cooldownFactors: [String: Int64] = [:]
 
     /// Makes an engine in which no rule was evaluated.
@@ -38,22 +36,28 @@ public struct RuleEngine: Sendable, Equatable {
 
     /// Replaces the rules; the state of a rule whose name, expression and hold are the same is kept.
     public mutating func replaceRules(_ rules: RuleSet, at now: EventTime) -> [Effect] {
+        func identity(_ group: RuleGroup, _ rule: Rule) -> String {
+            "\(group.name)/\(rule.name)/\(rule.hold)/\(rule.expressionText)"
+        }
+        let old = Dictionary(
+            self.rules.groups.flatMap { group in
+                group.rules.map { ("\(group.name)/\($0.name)", identity(group, $0)) }
+            }, uniquingKeysWith: { first, _ in first })
+        var groups: [String: RuleGroup] = [:]
         var kept: Set<String> = []
         for group in rules.groups {
-            for rule in group.rules {
-                kept.insert("\(group.name)/\(rule.name)/\(rule.hold)/\(rule.expressionText)")
-            }
+            groups[group.name] = group
+            for rule in group.rules { kept.insert(identity(group, rule)) }
         }
         var effects: [Effect] = []
-        for group in self.rules.groups {
-            for rule in group.rules
-            where !kept.contains("\(group.name)/\(rule.name)/\(rule.hold)/\(rule.expressionText)") {
-                let gone = active.values.filter { $0.group == group.name && $0.rule == rule.name }
-                for alert in gone.sorted(by: { $0.fingerprint < $1.fingerprint }) {
-                    effects += resolve(alert, at: now)
-                }
-            }
+        for (_, alert) in active.sorted(by: { $0.key < $1.key }) {
+            let isKept =
+                groups[alert.group]?.matches(alert.model) == true
+                && old["\(alert.group)/\(alert.rule)"].map { kept.contains($0) } == true
+            if !isKept { effects += resolve(alert, at: now) }
         }
+        // A name holds no slash, so the group's is what stands before the first.
+        slots = slots.filter { key, _ in groups[String(key.prefix { $0 != "/" })] != nil }
         self.rules = rules
         return effects
     }
@@ -71,7 +75,7 @@ public struct RuleEngine: Sendable, Equatable {
             for rule in group.rules {
                 let subjects: [String?] =
                     rule.expression.isOfEachFeature ? context.features : [nil]
-                for subject in subjects.prefix(Self.alertCountMax) {
+                for subject in subjects {
                     let evaluation = ExpressionEvaluator.evaluate(
                         rule.expression, in: context, subject: subject, at: now)
                     effects += observe(
@@ -84,9 +88,11 @@ public struct RuleEngine: Sendable, Equatable {
         return effects
     }
 
+    /// The start of the slot, because a slot's number would mean another time after a change of `every`.
     private static func slot(of now: EventTime, interval: Int64) -> Int64 {
         let time = now.milliseconds
-        return time >= 0 ? time / interval : -((-time + interval - 1) / interval)
+        let rest = time % interval
+        return time &- (rest < 0 ? rest &+ interval : rest)
     }
 
     /// A rule, its subject and the moment.
@@ -124,9 +130,10 @@ public struct RuleEngine: Sendable, Equatable {
             alert.value = evaluation.value
             if alert.phase == .pending {
                 alert.evidence = evaluation.evidence
-                alert.annotations = annotations(evaluation, occasion)
-                let held = now.milliseconds - alert.since.milliseconds
-                if held >= occasion.rule.hold { return fire(&alert, occasion) }
+                alert.annotations = AnnotationText.annotations(evaluation, occasion)
+                if now.milliseconds(since: alert.since) >= occasion.rule.hold {
+                    return fire(&alert, occasion)
+                }
                 active[fingerprint] = alert
                 return []
             }
@@ -135,10 +142,11 @@ public struct RuleEngine: Sendable, Equatable {
         }
         if alert.phase == .pending {
             active[fingerprint] = nil
+            lastBreach[fingerprint] = nil
             return []
         }
         let last = lastBreach[fingerprint] ?? alert.firedAt ?? alert.since
-        guard now.milliseconds - last.milliseconds >= occasion.rule.keepFiring else { return [] }
+        guard now.milliseconds(since: last) >= occasion.rule.keepFiring else { return [] }
         return resolve(alert, at: now)
     }
 
@@ -146,7 +154,7 @@ public struct RuleEngine: Sendable, Equatable {
         Alert(
             rule: occasion.rule.name, group: occasion.group.name, model: occasion.context.model,
             feature: occasion.subject, phase: .pending, labels: occasion.rule.labels,
-            annotations: annotations(evaluation, occasion), since: occasion.now,
+            annotations: AnnotationText.annotations(evaluation, occasion), since: occasion.now,
             value: evaluation.value, expression: occasion.rule.expressionText,
             evidence: evaluation.evidence)
     }
@@ -169,59 +177,5 @@ public struct RuleEngine: Sendable, Equatable {
         resolved.append(ended)
         if resolved.count > Self.resolvedCountMax { resolved.removeFirst() }
         return [.alertChanged(ended)]
-    }
-
-    // MARK: - Words
-
-    private func annotations(_ evaluation: Evaluation, _ occasion: Occasion) -> [String: String] {
-        let window = evaluation.evidence.first?.window
-        let span = window.map {
-            WindowSpan.milliseconds($0.end.milliseconds - $0.start.milliseconds).text
-        }
-        let values = [
-            "feature": occasion.subject ?? evaluation.evidence.first?.feature ?? "",
-            "value": evaluation.value.map { Self.short($0) } ?? "unknown",
-            "window": span ?? "", "model": occasion.context.model.rawValue,
-            "version": occasion.context.version ?? "",
-        ]
-        return occasion.rule.annotations.mapValues { template in
-            values.reduce(template) { text, entry in
-                Self.replacing("{{ \(entry.key) }}", in: text, with: entry.value)
-            }
-        }
-    }
-
-    /// Four significant digits.
-    static func short(_ value: Double) -> String {
-        guard value != 0, value.isFinite else { return value == 0 ? "0" : "\(value)" }
-        var scale = 1.0
-        var magnitude = value.magnitude
-        while magnitude < 1_000, scale < 1e12 {
-            magnitude *= 10
-            scale *= 10
-        }
-        let rounded = (value * scale).rounded() / scale
-        return rounded == rounded.rounded() && rounded.magnitude < 1e15
-            ? "\(Int64(rounded))" : "\(rounded)"
-    }
-
-    private static func replacing(_ pattern: String, in text: String, with value: String) -> String
-    {
-        let wanted = Array(pattern)
-        let characters = Array(text)
-        var result = ""
-        var index = 0
-        while index < characters.count {
-            if characters[index] == "{", index + wanted.count <= characters.count,
-                Array(characters[index..<index + wanted.count]) == wanted
-            {
-                result += value
-                index += wanted.count
-            } else {
-                result.append(characters[index])
-                index += 1
-            }
-        }
-        return result
     }
 }

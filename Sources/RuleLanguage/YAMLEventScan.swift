@@ -5,9 +5,9 @@ import CYaml
 /// Building recurses once a level and follows aliases, so both are bounded here, where neither
 /// happens: a small file could otherwise take the whole stack or the whole memory.
 struct YAMLEventScan {
-    /// Levels of nesting; deeper files are refused. A rule file has six.
+    /// Levels of nesting, of which a rule file has six; deeper files are refused.
     static let depthMax = 32
-    /// Nodes of one file; more are refused. The most rules with every field have about 400,000.
+    /// Nodes of one file; more are refused, and the most rules with every field have fewer.
     static let nodeCountMax = 500_000
 
     /// This is the first fault: a place from 1, and a sentence.

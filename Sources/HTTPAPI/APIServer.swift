@@ -1,5 +1,6 @@
 import HTTPTypes
 public import Hummingbird
+import HummingbirdCore
 public import Logging
 public import MonitorService
 
@@ -11,23 +12,32 @@ public enum APIServer {
     ///   - service: What the routes ask.
     ///   - host: The address to listen on.
     ///   - port: The port to listen on; 0 lets the system choose.
+    ///   - limits: What connections may cost.
+    ///   - hosts: The names under which we may be asked.
     ///   - logger: The server's own log.
     ///   - onListening: Called with the port once connections are taken.
     /// - Returns: The application; it serves while it is run.
     public static func application(
-        for service: Service, host: String, port: Int, logger: Logger,
-        onListening: @escaping @Sendable (Int) async -> Void
+        for service: Service, host: String, port: Int, limits: ConnectionLimits, hosts: HostList,
+        logger: Logger, onListening: @escaping @Sendable (Int) async -> Void
     ) -> some ApplicationProtocol {
-        let router = Router(context: BasicRequestContext.self)
+        let router = Router(
+            context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ProblemMiddleware())
         IngestRoutes(runner: service.runner).add(to: router)
         ReadRoutes(service: service).add(to: router)
         MeasurementRoutes(runner: service.runner).add(to: router)
         PageRoutes().add(to: router)
+        let gate = ConnectionGate(limits: limits, hosts: hosts) { _, _ in nil }
         return Application(
             router: router,
+            server: HTTPServerBuilder { responder in
+                StrictChannel(gate: gate, tls: nil, responder: responder)
+            },
             configuration: ApplicationConfiguration(
-                address: .hostname(host, port: port), serverName: "leeway"),
+                address: .hostname(host, port: port), serverName: "leeway", backlog: 1_024,
+                availableConnectionsDelegate: .maximum(
+                    limits.connectionCountMax + limits.reserveCountMax, logger: logger)),
             onServerRunning: { channel in await onListening(channel.localAddress?.port ?? port) },
             logger: logger)
     }

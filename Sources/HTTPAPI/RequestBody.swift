@@ -26,13 +26,13 @@ enum RequestBody {
         of request: Request, limitBytes: Int = wireSizeBytesMax
     ) async throws -> [UInt8] {
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limitBytes {
-            throw tooLarge(limitBytes)
+            throw Problem.bodyTooLarge(limitBytes)
         }
         let buffer: ByteBuffer
         do {
             buffer = try await request.body.collect(upTo: limitBytes)
         } catch is NIOTooManyBytesError {
-            throw tooLarge(limitBytes)
+            throw Problem.bodyTooLarge(limitBytes)
         }
         let raw = [UInt8](buffer.readableBytesView)
         let encodings = request.headers[values: .contentEncoding]
@@ -76,13 +76,6 @@ enum RequestBody {
                 detail: "Content-Type \"\(value)\" found, application/x-ndjson or application/json "
                     + "in UTF-8 expected", outcome: "not_stored")
         }
-    }
-
-    private static func tooLarge(_ limit: Int) -> Problem {
-        Problem(
-            .contentTooLarge, "body-too-large", "The body is too large",
-            detail: "over \(limit) bytes; send smaller batches", outcome: "not_stored",
-            headers: [.connection: "close"])
     }
 
     private static func unsupported(_ encoding: String) -> Problem {

@@ -42,6 +42,8 @@ struct ServeCommand: AsyncParsableCommand {
         }
         let application = APIServer.application(
             for: service, host: configuration.host, port: configuration.port,
+            limits: ConnectionLimits(),
+            hosts: HostList(listening: configuration.host, isLoopback: true, others: []),
             logger: quiet(logger)
         ) { port in
             logger.info(

@@ -144,7 +144,7 @@ public struct HTTPClient: Sendable {
 }
 
 /// This is the first line and the header fields.
-private struct AnswerHead {
+struct AnswerHead {
     let status: Int
     let fields: [String: String]
     let size: Int
@@ -206,7 +206,7 @@ public func freePort() throws -> UInt16 {
     return UInt16(bigEndian: address.sin_port)
 }
 
-private func withLoopback<Result>(
+func withLoopback<Result>(
     port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
 ) -> Result {
     var address = sockaddr_in()

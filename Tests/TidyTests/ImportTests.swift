@@ -21,7 +21,8 @@ private struct Module {
 
 private let foundation: Set<String> = ["Foundation", "FoundationEssentials", "Dispatch"]
 private let network: Set<String> = [
-    "NIO", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTPTypes", "NIOFoundationCompat",
+    "NIO", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTPTypes", "NIOHTTPTypesHTTP1", "NIOSSL",
+    "NIOFoundationCompat",
     "NIOConcurrencyHelpers", "HTTPTypes", "Hummingbird", "HummingbirdCore", "AsyncHTTPClient",
     "ServiceLifecycle", "UnixSignals",
 ]

@@ -1,0 +1,35 @@
+import Synchronization
+
+/// This is the memory that bodies of unanswered requests share, in bytes that have arrived.
+///
+/// It counts arrived bytes and not announced ones: else eight slow clients that announce much and
+/// send little would keep everybody else out.
+final class BodyBudget: Sendable {
+    let limitBytes: Int
+    private let used = Atomic<Int>(0)
+
+    init(limitBytes: Int) { self.limitBytes = limitBytes }
+
+    /// True where a body of this size would fit now; nothing is taken.
+    func hasRoom(for size: Int) -> Bool { used.load(ordering: .relaxed) <= limitBytes - size }
+
+    /// Takes `size` bytes, or nothing where they do not fit.
+    func take(_ size: Int) -> Bool {
+        let sum = used.add(size, ordering: .relaxed).newValue
+        if sum <= limitBytes { return true }
+        give(size)
+        return false
+    }
+
+    func give(_ size: Int) { used.subtract(size, ordering: .relaxed) }
+}
+
+/// This is the number of open connections.
+final class ConnectionCount: Sendable {
+    private let count = Atomic<Int>(0)
+
+    /// Counts a new connection and returns how many there are with it.
+    func opened() -> Int { count.add(1, ordering: .relaxed).newValue }
+    func closed() { count.subtract(1, ordering: .relaxed) }
+    var value: Int { count.load(ordering: .relaxed) }
+}

@@ -1,0 +1,341 @@
+import ByteCoding
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+
+/// This is the gate between the parser and the router: it refuses what the parser lets through, holds
+/// the limits and the deadlines of a connection, and gives every refusal a body.
+///
+/// Answers keep the order of requests. After a refusal that leaves the framing unclear, nothing more
+/// of the connection is looked at: the answer is sent, the rest is read for a moment and dropped, so
+/// that the answer is not lost with a reset, and the connection ends.
+final class StrictRequestHandler: ChannelDuplexHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    let gate: ConnectionGate
+    private let isReserve: Bool
+    private var reading: Reading
+    private var isFirst = true
+    private var exchanges = CircularBuffer<Exchange>(initialCapacity: 2)
+    /// What ends the connection as soon as the answers before it are out.
+    private var ending: Problem?
+    /// True when the router's answer, if it comes, comes too late.
+    private var isCut = false
+    private var isEnding = false
+    private var isQuiescing = false
+    private var isReadWanted = false
+    /// Bytes of the body that is being read, before they are handed on together.
+    private var gathered: ByteBuffer?
+    private var unwritten = CircularBuffer<NIODeadline>(initialCapacity: 4)
+    private var tick: Scheduled<Void>?
+
+    init(gate: ConnectionGate) {
+        self.gate = gate
+        isReserve = gate.count.opened() > gate.limits.connectionCountMax
+        reading = .idle(since: .now())
+    }
+
+    // MARK: - Life
+
+    func handlerAdded(context: ChannelHandlerContext) { scheduleTick(context) }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        tick?.cancel()
+        tick = nil
+        failBody(context)
+        for exchange in exchanges { gate.budget.give(exchange.bodySize) }
+        exchanges.removeAll()
+        gate.count.closed()
+        context.fireChannelInactive()
+    }
+
+    private func scheduleTick(_ context: ChannelHandlerContext) {
+        tick = context.eventLoop.assumeIsolated().scheduleTask(in: ConnectionLimits.tick) {
+            guard context.channel.isActive else { return }
+            self.checkDeadlines(context)
+            self.scheduleTick(context)
+        }
+    }
+
+    private func checkDeadlines(_ context: ChannelHandlerContext) {
+        let now = NIODeadline.now()
+        if let oldest = unwritten.first, now - oldest > ConnectionLimits.writeTime {
+            return context.close(promise: nil)
+        }
+        switch reading {
+        case .idle(let since):
+            guard exchanges.isEmpty else { return }
+            let limit =
+                isReserve
+                ? ConnectionLimits.reserveTime
+                : isFirst ? ConnectionLimits.headTime : ConnectionLimits.idleTime
+            if now - since > limit { context.close(promise: nil) }
+        case .head(let since):
+            let limit = isReserve ? ConnectionLimits.reserveTime : ConnectionLimits.headTime
+            guard now - since > limit else { return }
+            end(with: .requestTimeout("a head has 10 s"), context)
+        case .body(var pace):
+            // Where we have asked for nothing, the sender is not slow, we are.
+            if !isReadWanted { pace.pardon(at: now) }
+            let fault = pace.fault(at: now)
+            reading = .body(pace)
+            if let fault { end(with: .requestTimeout(fault), context) }
+        case .nothing(let until):
+            if let until, now > until { context.close(promise: nil) }
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case is BytesArrived:
+            if case .idle = reading { reading = .head(since: .now()) }
+            return
+        case ChannelEvent.inputClosed:
+            // A body that ended with the connection is not a body: nothing of it may be taken.
+            failBody(context)
+            if isEnding { return context.close(promise: nil) }
+        case is ChannelShouldQuiesceEvent:
+            isQuiescing = true
+        default: break
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    // MARK: - In
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .nothing = reading { return }
+        switch unwrapInboundIn(data) {
+        case .head(let head): receive(head, context)
+        case .body(let bytes): receive(bytes, context)
+        case .end(let trailers):
+            handOver(context)
+            guard !exchanges.isEmpty else { return }
+            let last = exchanges.endIndex
+            exchanges[exchanges.index(before: last)].isBodyComplete = true
+            isFirst = false
+            reading = .idle(since: .now())
+            if exchanges[exchanges.index(before: last)].refusal == nil {
+                context.fireChannelRead(wrapInboundOut(.end(trailers)))
+            } else {
+                answerRefusals(context)
+            }
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        isReadWanted = false
+        handOver(context)
+        context.fireChannelReadComplete()
+        if case .nothing = reading { context.read() }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        isReadWanted = true
+        context.read()
+    }
+
+    private func receive(_ found: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        var head = found
+        var exchange = Exchange(head)
+        if let problem = gate.check.problem(of: head) { return end(with: problem, context) }
+        if isReserve, !ConnectionGate.isHealth(head) {
+            return end(with: .overloaded("too many connections"), context)
+        }
+        exchange.refusal = gate.refusal(of: &head, from: context.channel)
+        exchange.awaitsContinue =
+            head.version == .http1_1 && head.headers.contains(name: "Expect")
+        if let refusal = exchange.refusal, exchange.awaitsContinue || !hasSmallBody(head) {
+            return end(with: refusal, context)
+        }
+        reading = .body(BodyPace(at: .now()))
+        let isHandedOn = exchange.refusal == nil
+        exchanges.append(exchange)
+        if exchanges.count == 1 { sendContinue(context) }
+        if isHandedOn { context.fireChannelRead(wrapInboundOut(.head(head))) }
+    }
+
+    /// True where dropping the body costs less than a new connection.
+    private func hasSmallBody(_ head: HTTPRequestHead) -> Bool {
+        if head.headers.contains(name: "Transfer-Encoding") { return false }
+        guard let length = head.headers.first(name: "Content-Length") else { return true }
+        return Int(length).map { $0 <= 1 << 16 } ?? false
+    }
+
+    private func receive(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+        guard !exchanges.isEmpty, case .body(var pace) = reading else { return }
+        let size = bytes.readableBytes
+        let last = exchanges.index(before: exchanges.endIndex)
+        guard exchanges[last].bodySize <= ConnectionLimits.bodySizeBytesMax - size else {
+            return end(with: .bodyTooLarge(ConnectionLimits.bodySizeBytesMax), context)
+        }
+        guard gate.budget.take(size) else {
+            return end(with: .overloaded("too many bodies wait"), context)
+        }
+        exchanges[last].bodySize += size
+        exchanges[last].awaitsContinue = false
+        pace.arrived(size)
+        reading = .body(pace)
+        guard exchanges[last].refusal == nil else { return }
+        if gathered == nil {
+            gathered = bytes
+        } else {
+            // Chunks of one byte are one part in the end, not a thousand.
+            gathered?.writeImmutableBuffer(bytes)
+        }
+        if let gathered, gathered.readableBytes >= 1 << 16 { handOver(context) }
+    }
+
+    private func handOver(_ context: ChannelHandlerContext) {
+        guard let bytes = gathered.take() else { return }
+        context.fireChannelRead(wrapInboundOut(.body(bytes)))
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let error = error as? HTTPParserError else {
+            failBody(context)
+            context.close(promise: nil)
+            return
+        }
+        // The parser calls the end of a connection in mid-body an error too; nobody hears an answer.
+        if error == .invalidEOFState { return failBody(context) }
+        end(with: HeadCheck.problem(of: error), context)
+    }
+
+    /// Lets the router's reading of an incomplete body fail, instead of end.
+    private func failBody(_ context: ChannelHandlerContext) {
+        gathered = nil
+        guard let last = exchanges.last, !last.isBodyComplete, last.refusal == nil else { return }
+        exchanges[exchanges.index(before: exchanges.endIndex)].closes = true
+        if case .nothing = reading {} else { reading = .nothing(until: nil) }
+        context.fireErrorCaught(HTTPParserError.invalidEOFState)
+    }
+
+    // MARK: - Out
+
+    /// Stops reading, and ends the connection with `problem` after the answers before it.
+    private func end(with problem: Problem?, _ context: ChannelHandlerContext) {
+        guard ending == nil, !isEnding else { return }
+        ending = problem
+        gathered = nil
+        reading = .nothing(until: nil)
+        answerEnding(context)
+    }
+
+    private func answerEnding(_ context: ChannelHandlerContext) {
+        guard let problem = ending, !isEnding else { return }
+        if let first = exchanges.first, first.isBodyComplete { return }
+        if let first = exchanges.first, first.hasAnswerBegun {
+            return context.close(promise: nil)
+        }
+        let isHead = exchanges.first?.isHead ?? false
+        isCut = true
+        failBody(context)
+        write(problem, isHead: isHead, closes: true, context)
+        linger(context)
+    }
+
+    private func answerRefusals(_ context: ChannelHandlerContext) {
+        while let first = exchanges.first, first.isBodyComplete, let problem = first.refusal {
+            let closes = first.closes || isQuiescing
+            write(problem, isHead: first.isHead, closes: closes, context)
+            finishFirst(closes: closes, context)
+        }
+    }
+
+    private func write(
+        _ problem: Problem, isHead: Bool, closes: Bool, _ context: ChannelHandlerContext
+    ) {
+        let body = ByteBuffer(string: problem.json.text)
+        var headers = HTTPHeaders()
+        for field in problem.headers {
+            headers.replaceOrAdd(name: "\(field.name)", value: field.value)
+        }
+        headers.replaceOrAdd(name: "Content-Type", value: "application/problem+json")
+        headers.replaceOrAdd(name: "Cache-Control", value: "no-store")
+        headers.replaceOrAdd(name: "Content-Length", value: "\(body.readableBytes)")
+        if closes { headers.replaceOrAdd(name: "Connection", value: "close") }
+        let head = HTTPResponseHead(
+            version: .http1_1,
+            status: HTTPResponseStatus(
+                statusCode: problem.status.code, reasonPhrase: problem.status.reasonPhrase),
+            headers: headers)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        if !isHead { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: timed(nil, context))
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard !isCut, !exchanges.isEmpty else {
+            // The router answers a request that has been answered for it.
+            promise?.succeed()
+            return
+        }
+        switch unwrapOutboundIn(data) {
+        case .head(var head) where head.status.code >= 200:
+            let first = exchanges[exchanges.startIndex]
+            // Reading the rest of a refused body would cost more than a new connection.
+            let isUnread = !first.isBodyComplete && head.status.code >= 400
+            let closes =
+                first.closes || isQuiescing || isUnread
+                || head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "close" }
+            if closes { head.headers.replaceOrAdd(name: "Connection", value: "close") }
+            exchanges[exchanges.startIndex].closes = closes
+            exchanges[exchanges.startIndex].hasAnswerBegun = true
+            context.write(wrapOutboundOut(.head(head)), promise: promise)
+        case .head: context.write(data, promise: promise)
+        case .body: context.write(data, promise: timed(promise, context))
+        case .end:
+            context.writeAndFlush(data, promise: timed(promise, context))
+            finishFirst(closes: exchanges[exchanges.startIndex].closes, context)
+            answerRefusals(context)
+            answerEnding(context)
+        }
+    }
+
+    /// The answer is complete: its request is forgotten, and the next one is at the head.
+    private func finishFirst(closes: Bool, _ context: ChannelHandlerContext) {
+        let first = exchanges.removeFirst()
+        gate.budget.give(first.bodySize)
+        if closes {
+            linger(context)
+        } else {
+            if exchanges.isEmpty, case .idle = reading { reading = .idle(since: .now()) }
+            sendContinue(context)
+        }
+    }
+
+    private func sendContinue(_ context: ChannelHandlerContext) {
+        guard let first = exchanges.first, first.awaitsContinue, first.refusal == nil else {
+            return
+        }
+        exchanges[exchanges.startIndex].awaitsContinue = false
+        let head = HTTPResponseHead(version: .http1_1, status: .continue)
+        context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
+    }
+
+    /// Ends our side, and the connection when the other side has ended or the time is over.
+    private func linger(_ context: ChannelHandlerContext) {
+        guard !isEnding else { return }
+        isEnding = true
+        isCut = true
+        reading = .nothing(until: .now() + ConnectionLimits.lingerTime)
+        context.close(mode: .output, promise: nil)
+        context.read()
+    }
+
+    /// Adds the write to those that the deadline is for.
+    private func timed(
+        _ promise: EventLoopPromise<Void>?, _ context: ChannelHandlerContext
+    ) -> EventLoopPromise<Void> {
+        let written = promise ?? context.eventLoop.makePromise(of: Void.self)
+        unwritten.append(.now())
+        written.futureResult.assumeIsolated().whenComplete { _ in
+            if !self.unwritten.isEmpty { self.unwritten.removeFirst() }
+        }
+        return written
+    }
+}

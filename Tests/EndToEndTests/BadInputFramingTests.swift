@@ -1,0 +1,325 @@
+import MonitoringTestSupport
+import Testing
+
+private let body =
+    #"{"id":"1","ts":"2026-11-23T00:00:00Z","model":"bad","features":{"a":1}}"#
+
+/// A post to the ingest route; `lines` are all header fields but Host and Content-Type.
+private func post(
+    _ lines: String..., content: String = "", host: String = "Host: localhost"
+) -> String {
+    (["POST /v1/predictions HTTP/1.1", host, "Content-Type: application/json"] + lines)
+        .filter { !$0.isEmpty }.joined(separator: "\r\n") + "\r\n\r\n" + content
+}
+
+private func get(_ target: String, _ lines: String..., host: String = "Host: localhost") -> String {
+    (["GET \(target) HTTP/1.1", host] + lines).filter { !$0.isEmpty }.joined(separator: "\r\n")
+        + "\r\n\r\n"
+}
+
+private let chunked = "Transfer-Encoding: chunked"
+private let length = "Content-Length: \(body.utf8.count)"
+private let malformed = ["malformed-request"]
+
+extension EndToEndTests {
+    /// The framing of HTTP/1.1: catalogue HF.
+    struct BadInputFramingTests {
+        static let lengths: [BadInput] = [
+            .raw(
+                "HF-1", "length and chunks", [400], malformed,
+                post(length, chunked, content: "0\r\n\r\n")),
+            .raw(
+                "HF-1b", "chunks and length", [400], malformed,
+                post(chunked, length, content: "0\r\n\r\n")),
+            .raw(
+                "HF-2", "the same length twice", [400], malformed,
+                post(length, length, content: body)),
+            .raw(
+                "HF-3", "two lengths", [400], malformed,
+                post(length, "Content-Length: 5", content: body)),
+            .raw(
+                "HF-4", "two lengths in one field", [400], malformed,
+                post("Content-Length: 5, 5", content: body)),
+            .raw(
+                "HF-5a", "a length with a plus", [400], malformed,
+                post("Content-Length: +5", content: body)),
+            .raw(
+                "HF-5b", "a negative length", [400], malformed,
+                post("Content-Length: -1", content: body)),
+            .raw(
+                "HF-5c", "a hexadecimal length", [400], malformed,
+                post("Content-Length: 0x5", content: body)),
+            .raw(
+                "HF-5d", "a length with NUL", [400], malformed,
+                post("Content-Length: 5\0", content: body)),
+            .raw(
+                "HF-5e", "an empty length", [400], malformed,
+                post("Content-Length: ", content: body)),
+            .raw(
+                "HF-6", "a length of 2^64", [400], malformed,
+                post("Content-Length: 18446744073709551616")),
+            .raw(
+                "HF-7", "a length of 2^63", [400, 413], ["malformed-request", "body-too-large"],
+                post("Content-Length: 9223372036854775808")),
+            .raw(
+                "HF-8", "a length over the limit", [413], ["body-too-large"],
+                post("Content-Length: 10000000000")),
+            .raw(
+                "HF-8b", "a length of one byte over the limit", [413], ["body-too-large"],
+                post("Content-Length: \((8 << 20) + 1)")),
+        ]
+
+        static let codings: [BadInput] = [
+            .raw(
+                "HF-9", "an unknown coding", [400, 501],
+                malformed + ["not-implemented"],
+                post("Transfer-Encoding: xchunked", content: "0\r\n\r\n")),
+            .raw(
+                "HF-10", "chunked and identity", [400, 501],
+                malformed + ["not-implemented"],
+                post("Transfer-Encoding: chunked, identity", content: "0\r\n\r\n")),
+            .raw(
+                "HF-11", "gzip and chunked", [501], ["not-implemented"],
+                post("Transfer-Encoding: gzip, chunked", content: "0\r\n\r\n")),
+            .raw(
+                "HF-11b", "chunked twice", [400, 501],
+                malformed + ["not-implemented"], post(chunked, chunked, content: "0\r\n\r\n")),
+            .raw(
+                "HF-12", "chunks in HTTP/1.0", [400], malformed,
+                "POST /v1/predictions HTTP/1.0\r\nHost: localhost\r\n\(chunked)\r\n\r\n0\r\n\r\n"),
+            .raw(
+                "HF-13", "a space before the colon", [400], malformed,
+                post("Transfer-Encoding : chunked", content: "0\r\n\r\n")),
+            .raw(
+                "HF-14", "a folded field", [400], malformed,
+                post(length, "X-A: 1\r\n 2", content: body)),
+            .raw(
+                "HF-15", "a chunk of 17 hexadecimal digits", [400], malformed,
+                post(chunked, content: "FFFFFFFFFFFFFFFFF\r\n\(body)\r\n0\r\n\r\n")),
+            .raw(
+                "HF-16", "a chunk size that is none", [400], malformed,
+                post(chunked, content: "xyz\r\n\(body)\r\n0\r\n\r\n")),
+            .raw(
+                "HF-16b", "a negative chunk size", [400], malformed,
+                post(chunked, content: "-1\r\n\(body)\r\n0\r\n\r\n")),
+            .raw(
+                "HF-17", "chunk lines that end with LF", [400], malformed,
+                post(chunked, content: "1\n{\n0\n\n")),
+            .raw(
+                "HF-18", "a chunk extension that ends with LF", [400], malformed,
+                post(chunked, content: "1;a\n{\r\n0\r\n\r\n")),
+            .raw(
+                "HF-19", "no CRLF after a chunk", [400], malformed,
+                post(chunked, content: "1\r\n{0\r\n\r\n")),
+            .raw(
+                "HF-20", "chunks over the limit", [413], ["body-too-large"],
+                post(
+                    chunked,
+                    content: String(
+                        repeating: "100000\r\n\(String(repeating: " ", count: 1 << 20))\r\n",
+                        count: 9))),
+            .raw(
+                "HF-22", "2,000 trailer fields", [400, 431], malformed + ["headers-too-large"],
+                post(
+                    chunked, content: "0\r\n" + String(repeating: "A: b\r\n", count: 2_000) + "\r\n"
+                )),
+        ]
+
+        static let heads: [BadInput] = [
+            .raw(
+                "HF-23a", "lines that end with LF", [400], malformed,
+                "GET /readyz HTTP/1.1\nHost: localhost\n\n"),
+            .raw(
+                "HF-23b", "lines that end with CR", [400, 0], [],
+                closes: false, finishes: true, "GET /readyz HTTP/1.1\rHost: localhost\r\r"),
+            .raw(
+                "HF-25", "a field of 90 KiB", [431], ["headers-too-large"],
+                get("/readyz", "X-A: \(String(repeating: "a", count: 90 << 10))")),
+            .raw(
+                "HF-25b", "fields of 40 KiB together", [431], ["headers-too-large"],
+                get(
+                    "/readyz",
+                    (0..<10).map {
+                        "X-\($0): \(String(repeating: "a", count: 4 << 10))"
+                    }.joined(separator: "\r\n"))),
+            .raw(
+                "HF-26", "990 fields", [431], ["headers-too-large"],
+                get("/readyz", (0..<990).map { "X-\($0): a" }.joined(separator: "\r\n"))),
+            .raw(
+                "HF-27", "70,000 fields", [431], ["headers-too-large"],
+                get("/readyz", String(repeating: "a:\r\n", count: 69_999) + "a:")),
+            .raw("HF-29", "no Host", [400], malformed, get("/readyz", host: "")),
+            .raw("HF-30", "two Hosts", [400], malformed, get("/readyz", "Host: localhost")),
+            .raw(
+                "HF-30b", "a Host that is none", [400], malformed, get("/readyz", host: "Host: a b")
+            ),
+            .raw("HF-30c", "an empty Host", [400], malformed, get("/readyz", host: "Host: ")),
+            .raw(
+                "HF-31", "the page under another name", [421, 403], ["misdirected-request"],
+                get("/", host: "Host: evil.example")),
+            .raw(
+                "HF-31b", "a browser under another name", [421, 403], ["misdirected-request"],
+                get("/v1/models", "User-Agent: Mozilla/5.0", host: "Host: evil.example:8585")),
+            .raw("HF-33a", "a name with a space", [400], malformed, get("/readyz", "a b: c")),
+            .raw("HF-33b", "a line without a colon", [400], malformed, get("/readyz", "abc")),
+            .raw("HF-33c", "an empty name", [400], malformed, get("/readyz", ": c")),
+            .raw("HF-33d", "a NUL in a value", [400], malformed, get("/readyz", "a: b\0c")),
+            .raw(
+                "HF-34", "a key that is not ASCII", [400], ["idempotency-key-invalid"],
+                post(length, "Idempotency-Key: caf\u{e9}", content: body)),
+            .raw(
+                "HF-34b", "a type that is not ASCII", [400, 415],
+                malformed + ["unsupported-media-type"],
+                post(length, "Content-Type: a\u{e9}", content: body)),
+            .raw(
+                "HF-35a", "HTTP/2.0", [505, 400], malformed + ["version-not-supported"],
+                "GET /readyz HTTP/2.0\r\nHost: localhost\r\n\r\n"),
+            .raw(
+                "HF-35b", "HTTP/9.9", [505, 400], malformed + ["version-not-supported"],
+                "GET /readyz HTTP/9.9\r\nHost: localhost\r\n\r\n"),
+            .raw(
+                "HF-35c", "HTTP/0.9", [505, 400], malformed + ["version-not-supported"],
+                "GET /readyz\r\n\r\n"),
+            .raw(
+                "HF-35d", "the preface of HTTP/2", [505, 400, 501],
+                malformed + ["version-not-supported", "not-implemented"],
+                "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+            BadInput(
+                id: "HF-37", what: "a ClientHello",
+                bytes: {
+                    [0x16, 3, 1, 2, 0, 1, 0, 1, 0xFC, 3, 3] + [UInt8](repeating: 7, count: 500)
+                },
+                statuses: [400, 501, 0], types: [], closes: true),
+        ]
+
+        static let targets: [BadInput] = [
+            .raw(
+                "HF-38a", "BREW", [501, 405], ["not-implemented", "method-not-allowed"],
+                "BREW /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            .raw(
+                "HF-38b", "TRACE", [501, 405], ["not-implemented", "method-not-allowed"],
+                "TRACE /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            .raw(
+                "HF-38c", "CONNECT", [501, 405, 400],
+                malformed + ["not-implemented", "method-not-allowed"],
+                "CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n"),
+            .raw(
+                "HF-38d", "PROPFIND", [501, 405], ["not-implemented", "method-not-allowed"],
+                "PROPFIND / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            .raw(
+                "HF-38e", "a method in lower case", [501, 405, 400], [],
+                "get /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            .raw("HF-39", "another server's target", [400], malformed, get("http://other/readyz")),
+            .raw("HF-39b", "GET of *", [400], malformed, get("*")),
+            .raw("HF-39c", "a target without a slash", [400], malformed, get("readyz")),
+            .raw(
+                "HF-40", "a target of 9,000 bytes", [414, 431], ["uri-too-long"],
+                get("/" + String(repeating: "a", count: 9_000))),
+            .raw(
+                "HF-41", "another expectation", [417], ["expectation-failed"],
+                post(length, "Expect: 200-maybe", content: body)),
+            .raw("HF-49a", "%00", [400, 404], malformed, get("/v1/models/%00")),
+            .raw("HF-49b", "%zz", [400, 404], malformed, get("/v1/models/%zz")),
+            .raw("HF-49c", "%c0%af", [400, 404], malformed, get("/v1/models/%c0%af")),
+            .raw("HF-49d", "%ff", [400, 404], malformed, get("/v1/models/%ff")),
+            .raw("HF-49e", "a cut percent sign", [400, 404], malformed, get("/v1/models/%4")),
+            .raw("HF-49f", "a raw byte over 127", [400], malformed, get("/v1/models/\u{e9}")),
+            .raw("HF-49g", "a fragment", [400], malformed, get("/v1/models#a")),
+            .raw(
+                "HF-51a", "100 parameters", [400], malformed,
+                get("/v1/models?" + (0..<100).map { "a\($0)=1" }.joined(separator: "&"))),
+            .raw("HF-51b", "a repeated parameter", [400], malformed, get("/v1/models?a=1&a=2")),
+            .raw(
+                "HF-51c", "100,000 parameters", [414, 431], ["uri-too-long", "headers-too-large"],
+                get("/v1/models?" + (0..<100_000).map { "a\($0)=1" }.joined(separator: "&"))),
+        ]
+
+        private static let tables = [
+            "lengths": lengths, "codings": codings, "heads": heads, "targets": targets,
+        ]
+
+        @Test(.timeLimit(.minutes(1)), arguments: tables.keys.sorted())
+        func `bad framing is refused with its problem and ends the connection`(
+            table: String
+        ) throws {
+            try BadInputSite(table).check(Self.tables[table] ?? [])
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `what is allowed is served`() throws {
+            let site = try BadInputSite("framing")
+            let allowed: [BadInput] = [
+                .raw(
+                    "HF-42a", "an upgrade to websocket", [200], closes: false,
+                    get("/readyz", "Connection: Upgrade", "Upgrade: websocket")),
+                .raw(
+                    "HF-42b", "an upgrade to HTTP/2", [200], closes: false,
+                    get(
+                        "/readyz", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c",
+                        "HTTP2-Settings: AAMAAABkAAQAAP__")),
+                .raw(
+                    "HF-43", "GET with a body", [200, 400], closes: false,
+                    get("/readyz", "Content-Length: 5") + "hello"),
+                .raw(
+                    "HF-47", "an end of our side", [200], closes: false, finishes: true,
+                    get("/readyz")),
+                .raw(
+                    "HF-10", "HTTP/1.0 without Host", [200], closes: true,
+                    "GET /readyz HTTP/1.0\r\n\r\n"),
+                .raw(
+                    "HF-52", "an end that is asked for", [200], closes: true,
+                    get("/readyz", "Connection: Close")),
+                .raw(
+                    "HF-53", "empty lines before the request", [200, 400], closes: false,
+                    "\r\n\r\n" + get("/readyz")),
+            ]
+            try site.check(allowed)
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `the body is asked for when it is expected, and not when it is refused`() throws {
+            let site = try Site("expect")
+            let taken = try RawConnection(port: site.server.port)
+            let refused = try RawConnection(port: site.server.port)
+
+            taken.send(post(length, "Expect: 100-continue"))
+            let permission = try taken.answer()
+            taken.send(body)
+            let answer = try taken.answer()
+            refused.send(post("Content-Length: 10000000000", "Expect: 100-continue"))
+
+            #expect(permission?.status == 100 && answer?.status == 202)
+            #expect(try refused.answer()?.status == 413)
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `a body that is cut is not a body, also when a whole record has arrived`() throws {
+            let site = try BadInputSite("cut")
+            for lines in [["Content-Length: \(body.utf8.count + 1)"], [chunked]] {
+                let connection = try RawConnection(port: site.site.server.port)
+                let size = String(body.utf8.count, radix: 16)
+                connection.send(
+                    post(lines[0], content: lines[0] == chunked ? "\(size)\r\n\(body)\r\n" : body))
+                connection.finishSending()
+                #expect(try connection.answer()?.status != 202)
+            }
+            try site.check([])
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `pipelined requests are answered in order, and a bad one ends them`() throws {
+            let site = try Site("pipeline")
+            let connection = try RawConnection(port: site.server.port)
+            let count = 2_000
+
+            connection.send(
+                (0..<count).map { get($0 % 2 == 0 ? "/livez" : "/v1/models/none\($0)") }.joined()
+                    + "BREW / HTTP/1.1\r\n\r\n" + get("/livez"))
+            let statuses = try (0..<count).map { _ in try connection.answer()?.status }
+
+            #expect(statuses == (0..<count).map { $0 % 2 == 0 ? 200 : 404 })
+            #expect(try connection.answer()?.status == 501)
+            #expect(connection.endsNow())
+        }
+    }
+}

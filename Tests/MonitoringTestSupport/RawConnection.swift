@@ -11,7 +11,10 @@ public final class RawConnection {
 
     /// Connects to a port of the loopback interface.
     ///
-    /// - Parameter timeout: Seconds that one read or write may take.
+    /// - Parameters:
+    ///   - port: The port.
+    ///   - timeout: Seconds that one read or write may take.
+    /// - Throws: `HTTPFailure` when nobody listens.
     public init(port: UInt16, timeout: Int = 20) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { throw HTTPFailure(reason: "socket: errno \(errno)") }
@@ -46,6 +49,7 @@ public final class RawConnection {
         }
     }
 
+    /// Sends a text; false where the server did not take all of it.
     @discardableResult
     public func send(_ text: String) -> Bool { send(Array(text.utf8)) }
 
@@ -61,6 +65,8 @@ public final class RawConnection {
 
     /// This is the next complete answer, nil where the connection ended before its first byte.
     ///
+    /// - Parameter toHead: True for the answer to HEAD, which has no body.
+    /// - Returns: The answer with its body.
     /// - Throws: `HTTPFailure` at a timeout, and where an answer is incomplete.
     public func answer(toHead: Bool = false) throws -> HTTPAnswer? {
         while true {

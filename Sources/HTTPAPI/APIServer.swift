@@ -25,6 +25,7 @@ public enum APIServer {
             context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ProblemMiddleware())
         IngestRoutes(runner: service.runner).add(to: router)
+        EventRoutes(runner: service.runner).add(to: router)
         ReadRoutes(service: service).add(to: router)
         MeasurementRoutes(runner: service.runner).add(to: router)
         PageRoutes().add(to: router)
@@ -50,10 +51,12 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         let parts = request.uri.path.split(separator: "/").map { String($0) }
         let allowed: String? =
             switch (parts.first, parts.count) {
-            case (nil, _), ("livez", 1), ("readyz", 1), ("assets", 2): "GET"
+            case (nil, _): "GET, POST, OPTIONS"
+            case ("livez", 1), ("readyz", 1), ("assets", 2): "GET"
             case ("v1", 2):
                 switch parts[1] {
                 case "predictions", "ground-truth": "POST"
+                case "events": "POST, OPTIONS"
                 case "models", "alerts", "retraining-requests", "rules", "status", "openapi.yaml":
                     "GET"
                 default: nil

@@ -14,6 +14,7 @@ enum SchemaBody {
         let task: String?
         let positive_label: Label?
         let pane: String?
+        let identity: String?
         let features: [Feature]?
     }
 
@@ -44,6 +45,14 @@ enum SchemaBody {
             schema.task = kind
         }
         schema.positiveLabel = wire.positive_label?.text
+        if let identity = wire.identity {
+            guard let key = JoinKey(identity) else {
+                throw BodyError(
+                    description: "identity: \"\(identity)\" found, auto, body, event, header:NAME, "
+                        + "attribute:NAME or feature:NAME expected")
+            }
+            schema.identity = key
+        }
         if let pane = wire.pane {
             guard case .milliseconds(let span)? = WindowSpan(pane), WindowSpan.day % span == 0
             else {

@@ -1,6 +1,7 @@
 public import ByteCoding
 public import MonitorCore
 public import MonitoringDomain
+import RecordCoding
 import RuleEvaluation
 import WindowAggregation
 
@@ -31,6 +32,20 @@ extension ModelCollector {
     }
 }
 
+extension InferencePairing {
+    /// This is what became of logged requests and responses; null where none came.
+    var json: JSONValue {
+        if isEmpty, counts == Counts() { return .null }
+        func count(_ value: UInt64) -> JSONValue { .int(Int64(clamping: value)) }
+        return .object([
+            ("paired", count(counts.paired)), ("waiting", .int(Int64(waitingCount))),
+            ("repeated", count(counts.repeated)), ("request_only", count(counts.requestOnly)),
+            ("response_only", count(counts.responseOnly)), ("evicted", count(counts.evicted)),
+            ("mismatched", count(counts.mismatched)),
+        ])
+    }
+}
+
 extension Monitor {
     /// This is a model as the API shows it; nil when it is unknown.
     public func modelJSON(_ model: ModelID) -> JSONValue? {
@@ -50,6 +65,7 @@ extension Monitor {
             ("reference", state.referenceJSON),
             ("records", .int(Int64(clamping: state.recordCount))),
             ("learned", .int(Int64(state.learnedRowCount))),
+            ("inference", state.pairing.json), ("identity", .optional(schema.identity?.text)),
             ("learning_target", .int(Int64(ModelCollector.learningRowCount))),
             (
                 "features",

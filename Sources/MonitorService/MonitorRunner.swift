@@ -54,6 +54,8 @@ public final class MonitorRunner: Sendable {
     private let wake = DispatchSemaphore(value: 0)
     private let finished = DispatchSemaphore(value: 0)
     private let kinds: Mutex<[ModelID: [String: FeatureKind]]>
+    /// What the machine knew of each model after the last input that named it.
+    private let schemas: Mutex<[ModelID: ModelSchema]>
     private let initial: Mutex<State?>
 
     /// What the thread owns.
@@ -91,6 +93,7 @@ public final class MonitorRunner: Sendable {
             }
         }
         kinds = Mutex(known)
+        schemas = Mutex(monitor.collector.models.mapValues(\.schema))
         initial = Mutex(State(monitor: monitor))
     }
 
@@ -172,6 +175,10 @@ public final class MonitorRunner: Sendable {
 
     /// This is the kind of a known feature, for the decoder.
     public func kindLookup() -> [ModelID: [String: FeatureKind]] { kinds.withLock { $0 } }
+
+    /// This is what is known of each model, for the decoders of foreign formats: a question to the
+    /// machine itself would end a group of submissions.
+    public func schemaLookup() -> [ModelID: ModelSchema] { schemas.withLock { $0 } }
 
     /// Returns when the inputs are durable and applied, all or none.
     public func submit(_ inputs: [Input]) async throws(SubmissionError) -> Receipt {
@@ -285,6 +292,7 @@ public final class MonitorRunner: Sendable {
                     receipt.accepted += entry.input.rowCount - application.duplicateCount
                     receipt.duplicates += application.duplicateCount
                     receipt.position = position
+                    publishSchema(of: entry.input, in: state.monitor)
                     effects += application.effects.map { StoredEffect($0, position: position) }
                     if let model = application.refold {
                         try Self.refold(
@@ -326,6 +334,15 @@ public final class MonitorRunner: Sendable {
             try store.commit(snapshot: bytes, effects: [], position: state.monitor.position)
         } catch {
             logger.warning("snapshot not stored", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    private func publishSchema(of input: Input, in monitor: Monitor) {
+        guard let model = input.model, let schema = monitor.collector.models[model]?.schema else {
+            return
+        }
+        schemas.withLock { schemas in
+            if schemas[model] != schema { schemas[model] = schema }
         }
     }
 

@@ -13,6 +13,19 @@ extension Input {
     }
 }
 
+extension Input {
+    /// The model whose state the input changes; nil where it is no one model's.
+    var model: ModelID? {
+        switch self {
+        case .predictions(let batch), .pinReference(let batch, _): batch.model
+        case .groundTruth(let batch): batch.model
+        case .inference(let half): half.batch.model
+        case .declareSchema(let schema): schema.model
+        case .rules, .tick, .report: nil
+        }
+    }
+}
+
 extension StoredEffect {
     init(_ effect: Effect, position: Int64) {
         let (kind, payload): (String, String) =

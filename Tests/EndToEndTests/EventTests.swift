@@ -1,0 +1,187 @@
+import Foundation
+import MonitoringTestSupport
+import Testing
+
+extension EndToEndTests {
+    /// What model servers log as CloudEvents, and what brokers expect of a receiver.
+    struct EventTests {
+        @Test(.timeLimit(.minutes(1)))
+        func `halves pair across a crash, in any order, and repeats count nothing`() throws {
+            let site = try Site("events")
+            let request = #"{"instances":[[6.8,2.8,4.8,1.4],[6.0,3.4,4.5,1.6]]}"#
+            let response = #"{"predictions":[1,1]}"#
+
+            try site.client.log("response", id: "a", response)
+            try site.client.log("request", id: "b", request)
+            site.server.kill()
+            try site.restart()
+            for _ in 0..<2 {
+                try site.client.log("request", id: "a", request, to: "/v1/events")
+                try site.client.log("response", id: "b", response)
+            }
+            site.server.kill()
+            try site.restart()
+            try site.client.log("response", id: "a", response)
+            try site.client.log("request", id: "lonely", request)
+
+            let model = try site.client.model("sklearn-iris")
+            #expect(model.records == 4)
+            #expect(model.inference?.paired == 2)
+            #expect(model.inference?.repeated == 3)
+            #expect(model.inference?.waiting == 1)
+            #expect(model.features.map(\.name).sorted() == (0..<4).map { "feature-\($0)" })
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `structured and batched events mean the same, and feedback is ground truth`() throws {
+            let site = try Site("structured")
+            func event(_ side: String, _ data: String, id: String) -> String {
+                #"{"specversion":"1.0","id":"\#(id)","source":"/svc","#
+                    + #""type":"io.seldon.serving.\#(side)","time":"2026-11-23T10:00:00Z","#
+                    + #""requestid":"puid","inferenceservicename":"churn","#
+                    + #""datacontenttype":"application/json","data":\#(data)}"#
+            }
+            let structured = ["Content-Type": "application/cloudevents+json; charset=utf-8"]
+            let one = event(
+                "inference.request", #"{"data":{"names":["a"],"ndarray":[[1.0]]}}"#, id: "e1")
+            let rest = [
+                event("inference.response", #"{"data":{"ndarray":["yes"]}}"#, id: "e2"),
+                event("feedback", #"{"truth":{"data":{"ndarray":["yes"]}}}"#, id: "e3"),
+                event("other", "1", id: "e4"),
+            ]
+
+            let first = try site.client.post("/v1/events", Array(one.utf8), headers: structured)
+            let batch = try site.client.post(
+                "/", Array("[\(rest.joined(separator: ","))]".utf8),
+                headers: ["Content-Type": "application/cloudevents-batch+json"])
+
+            #expect(first.status == 202 && first.body.isEmpty)
+            #expect(batch.status == 202 && batch.body.isEmpty)
+            let model = try site.client.model("churn")
+            #expect(model.records == 1 && model.inference?.paired == 1)
+            let again = try site.client.ingest(
+                [#"{"model":"churn","id":"puid","label":"yes"}"#], as: "ground-truth")
+            #expect(again.duplicates == 1)
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `a schema names the columns, the task and the id`() throws {
+            let site = try Site("event-schema")
+            let schema = #"""
+                {"task":"binary","positive_label":"1","identity":"header:X-Order",
+                 "features":[{"name":"age","kind":"numeric"},{"name":"plan","kind":"categorical"}]}
+                """#
+            let put = try site.client.send(
+                "PUT", "/v1/models/orders", headers: ["Content-Type": "application/json"],
+                body: Array(schema.utf8))
+            #expect(put.status < 300, "\(put.text)")
+            let metadata = #"{"X-Order":["order-1"]}"#
+            let target = "/v1/events?model=orders"
+
+            try site.client.log(
+                "request", id: "x", #"{"instances":[[41,2]]}"#, metadata: metadata, to: target)
+            try site.client.log(
+                "response", id: "x", #"{"predictions":[0.25]}"#, metadata: metadata, to: target)
+
+            let model = try site.client.model("orders")
+            #expect(model.features.map(\.name) == ["age", "plan"])
+            let truth = try site.client.ingest(
+                [#"{"model":"orders","id":"order-1","label":"1"}"#], as: "ground-truth")
+            #expect(truth.accepted == 1)
+            #expect(model.identity == "header:X-Order")
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `raw tensors follow the JSON in one body`() throws {
+            let site = try Site("tensors")
+            let json =
+                #"{"inputs":[{"name":"x","shape":[2],"datatype":"FP32","parameters":{"binary_data_size":8}}]}"#
+            let raw: [UInt8] = [0, 0, 0xC0, 0x3F, 0, 0, 0, 0xC0]
+
+            try site.client.log("request", id: "t", body: Array(json.utf8) + raw)
+            try site.client.log(
+                "response", id: "t",
+                #"{"model_name":"m","model_version":"3","outputs":[{"name":"y","shape":[2],"datatype":"INT64","data":[1,0]}]}"#
+            )
+
+            let model = try site.client.model("sklearn-iris")
+            #expect(model.records == 2 && model.features.map(\.name) == ["x"])
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `answers are those that senders understand`() throws {
+            let site = try Site("event-answers")
+            let good = kserveHeaders("request", id: "g")
+            var unnamed = good
+            unnamed["ce-inferenceservicename"] = nil
+            var noID = good
+            noID["ce-id"] = nil
+            let cases: [(String, [String: String], String, Int)] = [
+                ("{", good, "cut JSON", 400), (#"{"x":1}"#, good, "no request", 400),
+                (#"{"instances":[1]}"#, unnamed, "no service", 400),
+                (#"{"instances":[1]}"#, noID, "no id", 400),
+                ("{}", ["Content-Type": "application/json"], "no event", 400),
+                ("[1]", ["Content-Type": "application/cloudevents-batch+json"], "no object", 400),
+            ]
+            for (body, headers, what, status) in cases {
+                let answer = try site.client.post("/", Array(body.utf8), headers: headers)
+                #expect(answer.status == status, "\(what): \(answer.text)")
+                #expect(answer.headers["content-type"] == "application/problem+json", "\(what)")
+            }
+            let options = try site.client.send("OPTIONS", "/", body: nil)
+            #expect(options.status == 200 && options.headers["allow"]?.contains("POST") == true)
+            #expect(options.headers["webhook-allowed-origin"] == "*")
+            let explainer = good.merging(["ce-component": "explainer"]) { $1 }
+            #expect(try site.client.post("/", Array("x".utf8), headers: explainer).status == 202)
+        }
+    }
+}
+
+/// The headers of KServe's agent.
+func kserveHeaders(_ side: String, id: String, metadata: String = "{}") -> [String: String] {
+    [
+        "ce-specversion": "1.0", "ce-id": id,
+        "ce-type": "org.kubeflow.serving.inference.\(side)",
+        "ce-source": "http://localhost:9081/", "ce-time": "2026-11-23T10:00:00.078952900Z",
+        "ce-inferenceservicename": "sklearn-iris", "ce-namespace": "default",
+        "ce-component": "predictor", "ce-endpoint": "", "ce-metadata": metadata,
+        "Content-Type": "application/json",
+    ]
+}
+
+/// What `/v1/models/{model}` says that tests of foreign formats look at.
+struct LoggedModel: Decodable {
+    struct Feature: Decodable { let name: String }
+    struct Inference: Decodable {
+        let paired: Int
+        let waiting: Int
+        let repeated: Int
+    }
+    let records: Int
+    let identity: String?
+    let features: [Feature]
+    let inference: Inference?
+}
+
+extension HTTPClient {
+    /// Logs one half as KServe's agent does; it must be taken.
+    func log(
+        _ side: String, id: String, _ text: String = "", body: [UInt8]? = nil,
+        metadata: String = "{}", to target: String = "/"
+    ) throws {
+        let answer = try post(
+            target, body ?? Array(text.utf8),
+            headers: kserveHeaders(side, id: id, metadata: metadata))
+        guard answer.status == 202, answer.body.isEmpty else {
+            throw HTTPFailure(reason: "\(side): \(answer.status) \(answer.text.prefix(500))")
+        }
+    }
+
+    func model(_ name: String) throws -> LoggedModel {
+        let answer = try get("/v1/models/\(name)")
+        guard answer.status == 200 else {
+            throw HTTPFailure(reason: "model: \(answer.status) \(answer.text.prefix(500))")
+        }
+        return try answer.decoded()
+    }
+}

@@ -112,6 +112,9 @@ public struct Monitor: Sendable {
         }
         clock = try reader.readBool() ? .event : .wall
         position = try reader.read()
+        guard position >= 0 else {
+            throw .invalid(offset: reader.offset, reason: "position \(position)")
+        }
         collector = try Collector(decoding: &reader)
         judge = try Judge(decoding: &reader)
         guard reader.isAtEnd else {

@@ -44,6 +44,18 @@ public struct ModelCollector: Sendable {
     /// True when rows were folded, so that another reference needs the log to be folded again.
     public var hasRows: Bool { recordCount > 0 || join.count > 0 || !pairing.isEmpty }
 
+    /// This is from the first row's pane to the last one's, also while the reference is being learned; nil
+    /// without rows.
+    public var extent: TimeWindow? {
+        if let extent = aggregator.extent { return extent }
+        let times = waiting.lazy.flatMap(\.times)
+        guard let first = times.min(), let last = times.max() else { return nil }
+        let pane = WindowSpan.milliseconds(schema.paneMilliseconds)
+        return TimeWindow(
+            start: pane.window(containing: EventTime(milliseconds: first)).start,
+            end: pane.window(containing: EventTime(milliseconds: last)).end)
+    }
+
     // MARK: - Inputs
 
     /// Takes what the owner declares; it wins over what is learned.

@@ -110,7 +110,7 @@ extension Monitor {
                 return .failure(.unalignedStep(pane: WindowSpan.milliseconds(pane).text))
             }
         }
-        guard let windows = question.windows(over: state.aggregator.extent) else {
+        guard let windows = question.windows(over: state.extent) else {
             return .failure(.tooLarge(MeasurementsQuestion.measurementCountMax + 1))
         }
         let subjects = question.statistics.map { statistic -> (Statistic, [String?]) in

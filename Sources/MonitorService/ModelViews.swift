@@ -8,7 +8,7 @@ import WindowAggregation
 extension ModelCollector {
     /// This is the span whose windows show some 30 points over what has come, for a first look.
     public var suggestedWindow: WindowSpan {
-        guard let extent = aggregator.extent else { return .milliseconds(WindowSpan.hour) }
+        guard let extent else { return .milliseconds(WindowSpan.hour) }
         let length = extent.end.milliseconds - extent.start.milliseconds
         let choices: [Int64] = [
             WindowSpan.minute, 5 * WindowSpan.minute, WindowSpan.hour, WindowSpan.day,
@@ -77,7 +77,7 @@ extension Monitor {
             (
                 "pane",
                 .string(WindowSpan.milliseconds(schema.paneMilliseconds).text)
-            ), ("extent", state.aggregator.extent?.json ?? .null),
+            ), ("extent", state.extent?.json ?? .null),
             ("window_suggestion", .string(state.suggestedWindow.text)),
         ])
     }

@@ -80,5 +80,18 @@ extension EndToEndTests {
             #expect(picture.status == 406)
             #expect(site.server.isRunning)
         }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `a model that learns its reference says so instead of nothing`() throws {
+            let site = try Site("learning")
+            var stream = RecordStream(model: "forms", startingAt: monday, seed: 23)
+            try site.client.ingest(stream.next(7).map(\.prediction))
+
+            let found = try site.client.measurements(of: "forms", "window=1d&statistic=psi")
+
+            #expect(!found.isEmpty)
+            #expect(found.allSatisfy { $0.status == "insufficient_samples" && $0.value == nil })
+            #expect(found.first?.reason == "7 rows found, 5000 required")
+        }
     }
 }

@@ -2,32 +2,33 @@
 ///
 /// Source: RFC 3720, appendix B.4. The check value of "123456789" is 0xE3069283.
 /// - Complexity: O(bytes), eight bytes a step; allocates nothing.
-public func crc32c(_ bytes: [UInt8]) -> UInt32 {
+public func crc32c(_ bytes: [UInt8]) -> UInt32 { bytes.withUnsafeBytes { crc32c($0) } }
+
+/// This is CRC-32C of bytes in memory; `continuing` is the checksum of the bytes before them.
+public func crc32c(_ raw: UnsafeRawBufferPointer, continuing before: UInt32 = 0) -> UInt32 {
     let tables = crcTables
-    return bytes.withUnsafeBytes { raw in
-        tables.withUnsafeBufferPointer { table in
-            var crc: UInt32 = 0xFFFF_FFFF
-            var offset = 0
-            // Slicing by eight: M. E. Kounavis, F. L. Berry, ISCC 2005.
-            while offset + 8 <= raw.count {
-                let word =
-                    UInt64(
-                        littleEndian: raw.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-                    ^ UInt64(crc)
-                var next: UInt32 = 0
-                for lane in 0..<8 {
-                    let byte = Int(truncatingIfNeeded: word >> UInt64(lane * 8)) & 0xFF
-                    next ^= table[(7 - lane) * 256 + byte]
-                }
-                crc = next
-                offset += 8
+    return tables.withUnsafeBufferPointer { table in
+        var crc = ~before
+        var offset = 0
+        // Slicing by eight: M. E. Kounavis, F. L. Berry, ISCC 2005.
+        while offset + 8 <= raw.count {
+            let word =
+                UInt64(
+                    littleEndian: raw.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+                ^ UInt64(crc)
+            var next: UInt32 = 0
+            for lane in 0..<8 {
+                let byte = Int(truncatingIfNeeded: word >> UInt64(lane * 8)) & 0xFF
+                next ^= table[(7 - lane) * 256 + byte]
             }
-            while offset < raw.count {
-                crc = table[Int((crc ^ UInt32(raw[offset])) & 0xFF)] ^ (crc >> 8)
-                offset += 1
-            }
-            return ~crc
+            crc = next
+            offset += 8
         }
+        while offset < raw.count {
+            crc = table[Int((crc ^ UInt32(raw[offset])) & 0xFF)] ^ (crc >> 8)
+            offset += 1
+        }
+        return ~crc
     }
 }
 

@@ -1,43 +1,49 @@
 public import ByteCoding
 public import MonitoringDomain
-import WindowAggregation
+public import WindowAggregation
 
 /// This is the first of the two machines: it joins, folds rows into panes, and counts each id once.
 public struct Collector: Sendable {
     /// These are the models that any input named.
     public private(set) var models: [ModelID: ModelCollector] = [:]
 
+    /// This is where each model's sealed ids live.
+    private let storage: @Sendable (ModelID) -> PartitionStorage
+
     /// Makes a collector that knows no model.
-    public init() {}
+    public init(storage: @escaping @Sendable (ModelID) -> PartitionStorage = { _ in .memory }) {
+        self.storage = storage
+    }
 
     private mutating func withModel<Result>(
         _ model: ModelID, _ body: (inout ModelCollector) -> Result
     ) -> Result {
         // Taken out and put back, so that the value is unique and is changed in place.
         var collector =
-            models.removeValue(forKey: model) ?? ModelCollector(schema: ModelSchema(model: model))
+            models.removeValue(forKey: model)
+            ?? ModelCollector(schema: ModelSchema(model: model), storage: storage(model))
         defer { models[model] = collector }
         return body(&collector)
     }
 
     /// Counts a batch in.
     ///
-    /// - Returns: How many rows were repeats.
-    public mutating func absorb(_ batch: PredictionBatch) -> Int {
+    /// - Returns: What became of rows that are not new.
+    public mutating func absorb(_ batch: PredictionBatch) -> Absorption {
         withModel(batch.model) { $0.absorb(batch) }
     }
 
     /// Joins ground truth.
     ///
-    /// - Returns: How many rows said nothing new.
-    public mutating func absorb(_ batch: GroundTruthBatch) -> Int {
+    /// - Returns: What became of rows that say nothing new.
+    public mutating func absorb(_ batch: GroundTruthBatch) -> Absorption {
         withModel(batch.model) { $0.absorb(batch) }
     }
 
     /// Takes a request or a response, and counts the batch in where it completes a pair.
     ///
-    /// - Returns: How many rows were repeats.
-    public mutating func absorb(_ half: InferenceHalf) -> Int {
+    /// - Returns: What became of rows that are not new.
+    public mutating func absorb(_ half: InferenceHalf) -> Absorption {
         withModel(half.batch.model) { $0.absorb(half) }
     }
 
@@ -58,6 +64,26 @@ public struct Collector: Sendable {
     /// This is the newest event time over all models.
     public var watermark: EventTime? { models.values.compactMap(\.watermark).max() }
 
+    // MARK: - Sealed ids
+
+    /// This is a merge of partitions that would save questions, of any model; nil while there is none.
+    public var merge: (model: ModelID, merge: PartitionMerge)? {
+        for (model, collector) in models {
+            if let merge = collector.join.merge { return (model, merge) }
+        }
+        return nil
+    }
+
+    /// Replaces partitions by what they were merged into; false where they are no longer there.
+    public mutating func adopt(
+        _ merged: SealedPartition, of merge: PartitionMerge, model: ModelID
+    ) -> Bool {
+        withModel(model) { $0.join.adopt(merged, of: merge) }
+    }
+
+    /// True when a partition's bytes are not what was written: then the log must be folded again.
+    public var isDamaged: Bool { models.values.contains { $0.join.isDamaged } }
+
     /// Appends the state, with the models in the order of their names, so that equal states have equal bytes.
     public func encode(to writer: inout ByteWriter) {
         writer.writeCount(models.count)
@@ -67,10 +93,14 @@ public struct Collector: Sendable {
     /// Reads what `encode` wrote.
     ///
     /// - Throws: `ByteReadingError` for anything else.
-    public init(decoding reader: inout ByteReader) throws(ByteReadingError) {
+    public init(
+        decoding reader: inout ByteReader,
+        storage: @escaping @Sendable (ModelID) -> PartitionStorage = { _ in .memory }
+    ) throws(ByteReadingError) {
+        self.storage = storage
         let count = try reader.readCount()
         for _ in 0..<count {
-            let model = try ModelCollector(decoding: &reader)
+            let model = try ModelCollector(decoding: &reader, storage: storage)
             models[model.schema.model] = model
         }
     }

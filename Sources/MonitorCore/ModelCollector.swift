@@ -10,8 +10,6 @@ public import WindowAggregation
 public struct ModelCollector: Sendable {
     /// Rows from which a model without a pinned reference learns one.
     public static let learningRowCount = 5_000
-    /// Features of one model; a name beyond is passed over, as one that the reference does not know.
-    public static let featureCountMax = 2_000
 
     /// This is what is known of the model's records.
     public private(set) var schema: ModelSchema
@@ -22,7 +20,8 @@ public struct ModelCollector: Sendable {
     /// The event-time extent of a learned reference's rows: its performance baseline is read from
     /// production panes, because ground truth for these rows comes later.
     private var learnedWindow: TimeWindow?
-    private var join = OutcomeJoin()
+    /// This is which ids were counted, and what waits for its other side.
+    public internal(set) var join: OutcomeJoin
     /// This is the halves that wait for their others, and what became of earlier ones.
     public private(set) var pairing = InferencePairing()
     private var waiting: [PredictionBatch] = []
@@ -32,8 +31,13 @@ public struct ModelCollector: Sendable {
     public private(set) var watermark: EventTime?
 
     /// Makes the share of a model of which no record has come.
-    public init(schema: ModelSchema) {
+    ///
+    /// - Parameters:
+    ///   - schema: What is known of the model.
+    ///   - storage: Where its sealed ids live.
+    public init(schema: ModelSchema, storage: PartitionStorage = .memory) {
         self.schema = schema
+        join = OutcomeJoin(storage: storage)
         aggregator = ModelAggregator(schema: schema)
     }
 
@@ -65,29 +69,34 @@ public struct ModelCollector: Sendable {
         schema.task = declared.task ?? schema.task
         schema.positiveLabel = declared.positiveLabel ?? schema.positiveLabel
         schema.identity = declared.identity ?? schema.identity
+        if let horizon = declared.horizonMilliseconds {
+            schema.horizonMilliseconds = horizon
+            join.limits.horizonMilliseconds = horizon
+        }
         if !hasRows { schema.paneMilliseconds = declared.paneMilliseconds }
-        _ = addFeatures(declared.features)
+        let known = Set(schema.features.map(\.name))
+        schema.features += declared.features.filter { !known.contains($0.name) }
         aggregator.update(schema: schema)
     }
 
     /// Pairs a request with its response; a completed pair is counted in.
     ///
-    /// Returns how many rows were repeats.
-    public mutating func absorb(_ half: InferenceHalf) -> Int {
+    /// Returns what became of rows that are not new.
+    public mutating func absorb(_ half: InferenceHalf) -> Absorption {
         switch pairing.observe(half) {
         case .paired(let batch): absorb(batch)
-        case .repeated: half.batch.rowCount
-        case .waits, .mismatched: 0
+        case .repeated: Absorption(duplicateCount: half.batch.rowCount)
+        case .waits, .mismatched: Absorption()
         }
     }
 
     /// Counts a batch in.
     ///
-    /// Returns how many rows were repeats.
-    public mutating func absorb(_ batch: PredictionBatch) -> Int {
+    /// Returns what became of rows that are not new.
+    public mutating func absorb(_ batch: PredictionBatch) -> Absorption {
         extendSchema(with: batch)
         let admission = join.admit(batch)
-        recordCount &+= UInt64(admission.rows.count)
+        recordCount += UInt64(admission.rows.count)
         for row in admission.rows {
             let time = EventTime(milliseconds: batch.times[row])
             watermark = max(watermark ?? time, time)
@@ -100,19 +109,22 @@ public struct ModelCollector: Sendable {
             aggregator.absorb(batch, rows: admission.rows)
             for outcome in admission.outcomes { aggregator.absorb(outcome, adding: true) }
         }
-        return admission.duplicateCount
+        return Absorption(
+            duplicateCount: admission.duplicateCount, conflictCount: admission.conflictCount,
+            tooOldCount: admission.tooOldCount)
     }
 
     /// Joins ground truth.
     ///
-    /// Returns how many rows said nothing new.
-    public mutating func absorb(_ batch: GroundTruthBatch) -> Int {
-        var duplicateCount = 0
-        for row in 0..<batch.rowCount {
-            let change = join.observeTruth(
-                of: batch.identities[row], label: batch.labels.text(at: row),
-                value: batch.values[row], revision: batch.revisions[row])
-            if change.isDuplicate { duplicateCount += 1 }
+    /// Returns what became of rows that say nothing new.
+    public mutating func absorb(_ batch: GroundTruthBatch) -> Absorption {
+        var absorption = Absorption()
+        let tooOldCount = join.tally.tooOldTruths
+        var changes: [OutcomeJoin.TruthChange] = []
+        changes.reserveCapacity(batch.rowCount)
+        join.observe(batch) { changes.append($0) }
+        for change in changes {
+            if change.isDuplicate { absorption.duplicateCount += 1 }
             if isLearning {
                 if let removed = change.removed,
                     let index = waitingOutcomes.lastIndex(of: removed)
@@ -125,7 +137,8 @@ public struct ModelCollector: Sendable {
                 if let added = change.added { aggregator.absorb(added, adding: true) }
             }
         }
-        return duplicateCount
+        absorption.tooOldCount = Int(clamping: join.tally.tooOldTruths - tooOldCount)
+        return absorption
     }
 
     /// Pins uploaded rows.
@@ -144,7 +157,7 @@ public struct ModelCollector: Sendable {
     }
 
     private mutating func restart() {
-        join = OutcomeJoin()
+        join = join.emptied()
         pairing = InferencePairing()
         waiting = []
         waitingOutcomes = []
@@ -159,10 +172,8 @@ public struct ModelCollector: Sendable {
         referenceSequence += 1
         let first = waiting.flatMap(\.times).min() ?? 0
         let last = waiting.flatMap(\.times).max() ?? 0
-        // From the start of the first row's pane, because a window counts whole panes that start in it.
-        let pane = WindowSpan.milliseconds(schema.paneMilliseconds)
         learnedWindow = TimeWindow(
-            start: pane.window(containing: EventTime(milliseconds: first)).start,
+            start: EventTime(milliseconds: first),
             end: EventTime(milliseconds: last).advanced(byMilliseconds: 1))
         aggregator.pin(
             ModelReference(
@@ -176,18 +187,11 @@ public struct ModelCollector: Sendable {
     }
 
     private mutating func extendSchema(with batch: PredictionBatch) {
-        let features = batch.features.map { FeatureSchema(name: $0.name, kind: $0.column.kind) }
-        if addFeatures(features) { aggregator.update(schema: schema) }
-    }
-
-    /// Adds the features whose names are new, up to the limit; false when there are none.
-    private mutating func addFeatures(_ features: [FeatureSchema]) -> Bool {
-        var known = Set(schema.features.map(\.name))
-        let countBefore = schema.features.count
-        for feature in features where schema.features.count < Self.featureCountMax {
-            if known.insert(feature.name).inserted { schema.features.append(feature) }
-        }
-        return schema.features.count > countBefore
+        let known = Set(schema.features.map(\.name))
+        let new = batch.features.filter { !known.contains($0.name) }
+        guard !new.isEmpty else { return }
+        schema.features += new.map { FeatureSchema(name: $0.name, kind: $0.column.kind) }
+        aggregator.update(schema: schema)
     }
 
     /// Learns the task and the positive label where the owner declared none.
@@ -280,17 +284,16 @@ public struct ModelCollector: Sendable {
     /// Reads what `encode` wrote.
     ///
     /// - Throws: `ByteReadingError` for anything else.
-    public init(decoding reader: inout ByteReader) throws(ByteReadingError) {
+    public init(
+        decoding reader: inout ByteReader,
+        storage: @Sendable (ModelID) -> PartitionStorage = { _ in .memory }
+    ) throws(ByteReadingError) {
         guard case .declareSchema(let schema) = try Self.readInput(&reader) else {
             throw .invalid(offset: reader.offset, reason: "a schema was expected")
         }
         self.schema = schema
         recordCount = try reader.read()
-        let sequence = try reader.readVarint()
-        guard sequence < 1 << 48 else {
-            throw .invalid(offset: reader.offset, reason: "\(sequence) references")
-        }
-        referenceSequence = Int(sequence)
+        referenceSequence = Int(clamping: try reader.readVarint())
         let hasWatermark = try reader.readBool()
         let time: Int64 = try reader.read()
         watermark = hasWatermark ? EventTime(milliseconds: time) : nil
@@ -301,7 +304,7 @@ public struct ModelCollector: Sendable {
             learnedWindow = TimeWindow(
                 start: EventTime(milliseconds: start), end: EventTime(milliseconds: end))
         }
-        join = try OutcomeJoin(decoding: &reader)
+        join = try OutcomeJoin(decoding: &reader, storage: storage(schema.model))
         pairing = try InferencePairing(decoding: &reader)
         let batchCount = try reader.readCount()
         for _ in 0..<batchCount {
@@ -327,5 +330,54 @@ public struct ModelCollector: Sendable {
     private static func readInput(_ reader: inout ByteReader) throws(ByteReadingError) -> Input {
         let count = try reader.readCount()
         return try InputCoding.decode(try reader.readSlice(count: count))
+    }
+}
+
+extension Outcome {
+    func encode(to writer: inout ByteWriter) {
+        writer.write(version)
+        writer.write(time.milliseconds)
+        writer.write(predictedLabel)
+        writer.write(score)
+        writer.write(predictedValue)
+        writer.write(truthLabel)
+        writer.write(truthValue)
+    }
+
+    init(decoding reader: inout ByteReader) throws(ByteReadingError) {
+        self.init(
+            version: try reader.readText(), time: EventTime(milliseconds: try reader.read()),
+            predictedLabel: try reader.readOptionalText(),
+            score: try reader.readOptionalDouble(),
+            predictedValue: try reader.readOptionalDouble(),
+            truthLabel: try reader.readOptionalText(),
+            truthValue: try reader.readOptionalDouble())
+    }
+}
+
+extension PredictionBatch {
+    /// This is the batch with only `rows`, strictly increasing; dictionaries stay as they are.
+    func selecting(rows: [Int]) -> PredictionBatch {
+        if rows.count == rowCount { return self }
+        func pick(_ column: TextColumn) -> TextColumn {
+            TextColumn(codes: rows.map { column.codes[$0] }, dictionary: column.dictionary)
+        }
+        var selection = PredictionBatch(model: model)
+        selection.rowCount = rows.count
+        selection.identities = rows.map { identities[$0] }
+        selection.times = rows.map { times[$0] }
+        selection.versions = pick(versions)
+        selection.features = features.map { name, column in
+            switch column {
+            case .numeric(let values): (name, .numeric(rows.map { values[$0] }))
+            case .categorical(let text): (name, .categorical(pick(text)))
+            }
+        }
+        selection.labels = pick(labels)
+        selection.scores = rows.map { scores[$0] }
+        selection.values = rows.map { values[$0] }
+        selection.truthLabels = pick(truthLabels)
+        selection.truthValues = rows.map { truthValues[$0] }
+        return selection
     }
 }

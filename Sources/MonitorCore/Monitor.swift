@@ -3,7 +3,7 @@ public import MonitoringDomain
 import RecordCoding
 import RuleEvaluation
 import RuleLanguage
-import WindowAggregation
+public import WindowAggregation
 
 /// This is the whole deterministic state machine: inputs in log order in, effects out.
 ///
@@ -20,7 +20,7 @@ public struct Monitor: Sendable {
     }
 
     /// This is the first machine: what was counted.
-    public private(set) var collector = Collector()
+    public private(set) var collector: Collector
     /// This is the second machine: what was decided.
     public private(set) var judge = Judge()
     /// This is where the rules' "now" comes from; it is fixed for the life of a log.
@@ -29,12 +29,22 @@ public struct Monitor: Sendable {
     public private(set) var position: Int64 = 0
 
     /// Makes the monitor of an empty log.
-    public init(clock: Clock) { self.clock = clock }
+    ///
+    /// - Parameters:
+    ///   - clock: Where the rules' "now" comes from.
+    ///   - storage: Where each model's sealed ids live.
+    public init(
+        clock: Clock,
+        storage: @escaping @Sendable (ModelID) -> PartitionStorage = { _ in .memory }
+    ) {
+        self.clock = clock
+        collector = Collector(storage: storage)
+    }
 
     /// This is what one input did.
     public struct Application: Sendable, Equatable {
-        /// This is how many rows of the batch were repeats or said nothing new.
-        public var duplicateCount = 0
+        /// This is what became of the batch's rows that are not new.
+        public var absorption = Absorption()
         /// These are what the shell must carry out, in the order in which they were decided.
         public var effects: [Effect] = []
         /// The model whose earlier records must be folded again, because its reference changed.
@@ -50,13 +60,13 @@ public struct Monitor: Sendable {
         var application = Application()
         switch input {
         case .predictions(let batch):
-            application.duplicateCount = collector.absorb(batch)
+            application.absorption = collector.absorb(batch)
             if clock == .event { application.effects = judgeAtWatermark() }
         case .groundTruth(let batch):
-            application.duplicateCount = collector.absorb(batch)
+            application.absorption = collector.absorb(batch)
             if clock == .event { application.effects = judgeAtWatermark() }
         case .inference(let half):
-            application.duplicateCount = collector.absorb(half)
+            application.absorption = collector.absorb(half)
             if clock == .event { application.effects = judgeAtWatermark() }
         case .pinReference(let batch, let time):
             if collector.pin(batch, at: time) { application.refold = batch.model }
@@ -80,6 +90,13 @@ public struct Monitor: Sendable {
         }
     }
 
+    /// Replaces partitions of sealed ids by what they were merged into; false where they are gone.
+    public mutating func adopt(
+        _ merged: SealedPartition, of merge: PartitionMerge, model: ModelID
+    ) -> Bool {
+        collector.adopt(merged, of: merge, model: model)
+    }
+
     private mutating func judgeAtWatermark() -> [Effect] {
         guard let now = collector.watermark else { return [] }
         return judge.evaluate(collector, at: now)
@@ -88,7 +105,7 @@ public struct Monitor: Sendable {
     // MARK: - Snapshot
 
     /// The format of a snapshot; another number means that the log is folded from its start.
-    private static let snapshotVersion: UInt32 = 3
+    private static let snapshotVersion: UInt32 = 4
 
     /// This is the whole state as bytes; equal states have equal bytes.
     public func snapshot() -> [UInt8] {
@@ -104,7 +121,10 @@ public struct Monitor: Sendable {
     /// Restores what `snapshot` wrote.
     ///
     /// - Throws: `ByteReadingError` for anything else, also for bytes of another version.
-    public init(snapshot: [UInt8]) throws(ByteReadingError) {
+    public init(
+        snapshot: [UInt8],
+        storage: @escaping @Sendable (ModelID) -> PartitionStorage = { _ in .memory }
+    ) throws(ByteReadingError) {
         var reader = ByteReader(snapshot)
         let version: UInt32 = try reader.read()
         guard version == Self.snapshotVersion else {
@@ -112,10 +132,7 @@ public struct Monitor: Sendable {
         }
         clock = try reader.readBool() ? .event : .wall
         position = try reader.read()
-        guard position >= 0 else {
-            throw .invalid(offset: reader.offset, reason: "position \(position)")
-        }
-        collector = try Collector(decoding: &reader)
+        collector = try Collector(decoding: &reader, storage: storage)
         judge = try Judge(decoding: &reader)
         guard reader.isAtEnd else {
             throw .invalid(offset: reader.offset, reason: "\(reader.remaining) bytes too many")

@@ -49,17 +49,31 @@ public final class Service: Sendable {
         runner.start()
         try await reloadRules()
         isReady.withLock { $0 = true }
-        await withTaskGroup(of: Void.self) { group in
-            if let relay { group.addTask { await relay.run() } }
-            if configuration.clock == .wall { group.addTask { [self] in await tick() } }
-            group.addTask {
-                while !Task.isCancelled { try? await Task.sleep(for: .seconds(3_600)) }
+        defer { isReady.withLock { $0 = false } }
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                if let relay { group.addTask { await relay.run() } }
+                if configuration.clock == .wall { group.addTask { [self] in await tick() } }
+                group.addTask { [self] in try await watchStorage() }
+                defer { group.cancelAll() }
+                try await group.waitForAll()
             }
-            await group.waitForAll()
+        } catch {
+            await runner.stop()
+            throw error
         }
         isReady.withLock { $0 = false }
         await runner.stop()
         store.close()
+    }
+
+    /// A failed write leaves the file unknown until it is opened again: the process must end, and
+    /// whoever supervises it starts the next one, which recovers.
+    private func watchStorage() async throws {
+        while !Task.isCancelled {
+            if let reason = runner.failureReason { throw StoreError.io(reason) }
+            try? await Task.sleep(for: .milliseconds(500))
+        }
     }
 
     /// The clock's reading goes through the log, so that a replay sees the same time.

@@ -19,6 +19,8 @@ public final class SQLiteStore: Sendable {
     /// Pages in the write-ahead log after which it is folded back: 64 MiB.
     static let checkpointPageCount = 4_000
 
+    /// The data directory.
+    public let directory: String
     private let lock: DirectoryLock?
     private let writer: DatabaseQueue
     /// The settings that durability rests on, read back.
@@ -31,6 +33,7 @@ public final class SQLiteStore: Sendable {
     ///   - readOnly: True takes no lock and writes nothing, so that it can look while a server runs.
     /// - Throws: `StoreError`: locked, not to be opened, unsafe settings, or of a newer program.
     public init(directory: String, readOnly: Bool = false) throws(StoreError) {
+        self.directory = directory
         let manager = FileManager.default
         if !readOnly {
             do {
@@ -244,21 +247,25 @@ public final class SQLiteStore: Sendable {
         }
     }
 
-    /// This is the newest snapshot whose checksum holds; nil when there is none.
-    public func newestSnapshot() throws(StoreError) -> (position: Int64, bytes: [UInt8])? {
+    /// These are the snapshots whose checksums hold, the newest first.
+    public func snapshots() throws(StoreError) -> [(position: Int64, bytes: [UInt8])] {
         try attempt {
             try writer.read { database in
                 let rows = try Row.fetchAll(
                     database,
                     sql: "SELECT position, crc, bytes FROM snapshot ORDER BY position DESC")
-                for row in rows {
+                return rows.compactMap { row in
                     let data: Data = row[2]
                     let bytes = [UInt8](data)
-                    if Int64(crc32c(bytes)) == row[1] as Int64 { return (row[0], bytes) }
+                    return Int64(crc32c(bytes)) == row[1] as Int64 ? (row[0], bytes) : nil
                 }
-                return nil
             }
         }
+    }
+
+    /// Removes the snapshots, so that the next start folds the whole log.
+    public func dropSnapshots() throws(StoreError) {
+        try attempt { try writer.write { try $0.execute(sql: "DELETE FROM snapshot") } }
     }
 
     /// These are the oldest effects of a kind that nobody has confirmed.

@@ -63,12 +63,16 @@ public struct ModelSchema: Hashable, Sendable {
     public var paneMilliseconds: Int64
     /// Which field of a foreign body is a prediction's id; nil until declared, and then automatic.
     public var identity: JoinKey?
+    /// How long ids are known after their event time; nil is `defaultHorizonMilliseconds`.
+    public var horizonMilliseconds: Int64?
+    /// Ninety days: ground truth that comes later finds no prediction.
+    public static let defaultHorizonMilliseconds = 90 * WindowSpan.day
 
     /// Makes a schema; without further words, that of a model of which nothing is known yet.
     public init(
         model: ModelID, task: TaskKind? = nil, features: [FeatureSchema] = [],
         positiveLabel: String? = nil, paneMilliseconds: Int64 = WindowSpan.minute,
-        identity: JoinKey? = nil
+        identity: JoinKey? = nil, horizonMilliseconds: Int64? = nil
     ) {
         self.model = model
         self.task = task
@@ -76,6 +80,7 @@ public struct ModelSchema: Hashable, Sendable {
         self.positiveLabel = positiveLabel
         self.paneMilliseconds = paneMilliseconds
         self.identity = identity
+        self.horizonMilliseconds = horizonMilliseconds
     }
 
     /// This is how `feature` is profiled; nil for an unknown one.

@@ -22,7 +22,8 @@ public import MonitoringDomain
 ///     tick          i64
 ///     report        time i64 · request text · state text · optional new version · optional detail
 ///     schema        model text · optional task · count · of (name text, kind text) ·
-///                   optional positive label · pane i64 · optional identity
+///                   optional positive label · pane i64 · optional identity · horizon i64 where
+///                   one is declared
 ///     half          side u8 · key (high u64, low u64) · arrival i64 · rank u8 · as predictions
 ///     text column   count · dictionary texts · codes [rowCount], each in 1, 2 or 4 bytes, the
 ///                   least that holds every code and the largest value, which is missing
@@ -165,9 +166,14 @@ extension ByteReader {
             }
             return key
         }
+        let horizonStart = offset
+        let horizon = isAtEnd ? nil : try read(Int64.self)
+        guard horizon ?? 1 > 0 else {
+            throw .invalid(offset: horizonStart, reason: "a horizon of \(horizon ?? 0) ms")
+        }
         return ModelSchema(
             model: model, task: task, features: features, positiveLabel: positiveLabel,
-            paneMilliseconds: pane, identity: identity)
+            paneMilliseconds: pane, identity: identity, horizonMilliseconds: horizon)
     }
 
     private mutating func readHalf() throws(ByteReadingError) -> InferenceHalf {
@@ -208,5 +214,6 @@ extension ByteWriter {
         write(schema.positiveLabel)
         write(schema.paneMilliseconds)
         write(schema.identity?.text)
+        if let horizon = schema.horizonMilliseconds { write(horizon) }
     }
 }

@@ -1,56 +1,103 @@
-public import ByteCoding
 public import MonitoringDomain
 
 /// This is the memory of one model's ids: which predictions were counted, and which ground truth has
 /// come for them, in either order.
 ///
-/// An open-addressing table over 128-bit identities; about 64 bytes an id at the usual load. It is
-/// rebuilt from the log, so nothing of it needs a write of its own.
+/// It guarantees that an id counts once, and each ground truth once per revision, for as long as the
+/// id's event time lies within the horizon behind the newest prediction. Older records are refused and
+/// counted. Recent ids are in memory (`RecentRecords`); the others are sealed into sorted partitions
+/// that never change, with a filter in memory (`SealedPartition`). A later record of an id replaces an
+/// earlier one, wherever it lies; so ground truth for a sealed prediction is a new record in memory,
+/// until it is sealed too. When to seal follows from the records alone.
+///
+/// Its limits: it is rebuilt from the log, so nothing of it is durable by itself; 65,534 texts of
+/// versions and labels are told apart, an outcome with a later one has no label.
 public struct OutcomeJoin: Sendable {
-    private var slots: [Slot] = []
-    private var texts: [String] = []
-    private var codeOfText: [String: UInt32] = [:]
-    /// Ids that are known, as prediction, as ground truth or as both.
-    public private(set) var count = 0
+    /// This is how far back ids are known, and how many of them are in memory.
+    public struct Limits: Sendable, Equatable {
+        /// An id is forgotten when its event time is further behind the newest prediction.
+        public var horizonMilliseconds = ModelSchema.defaultHorizonMilliseconds
+        /// Hours that stay in memory, besides the newest prediction's, when others are sealed.
+        public var recentHourCount: Int64 = 1
+        /// Ids in memory; with so many, some are sealed, whatever their hour.
+        ///
+        /// About 50 bytes each.
+        public var recentCountMax = 1 << 19
+        /// Ids that make a partition worth while when an hour has passed.
+        public var sealCountMin = 1 << 17
 
-    /// Makes a memory without ids.
-    public init() {}
-
-    private struct Slot: Sendable {
-        var identity = RecordIdentity.none
-        var time: Int64 = 0
-        /// The score, or the predicted value of a regression; NaN where absent.
-        var score = Double.nan
-        var value = Double.nan
-        var truthValue = Double.nan
-        var revision: Int64 = 0
-        var label = TextColumn.missing
-        var truthLabel = TextColumn.missing
-        var version: UInt32 = 0
-        var hasPrediction = false
-        var hasTruth = false
+        /// Makes the default limits.
+        public init() {}
     }
 
-    /// What a ground-truth record changed.
-    public struct TruthChange: Sendable, Equatable {
-        /// This is the outcome that no longer holds.
-        public var removed: Outcome?
-        /// This is the outcome that holds now.
-        public var added: Outcome?
-        /// True when the record said what was known already, or less (an older revision).
-        public var isDuplicate: Bool
+    /// This is what was not counted, by reason, and what waits.
+    public struct Tally: Sendable, Equatable {
+        /// Predictions whose event time is beyond the horizon.
+        public var tooOldPredictions: UInt64 = 0
+        /// Ground truth beyond the horizon of whose prediction nothing is known any more.
+        public var tooOldTruths: UInt64 = 0
+        /// Predictions whose id is known with other content: the first one counts.
+        public var conflicts: UInt64 = 0
+        /// Ground truth that has found no prediction: it is early, or its prediction is forgotten.
+        public var unmatchedTruths: UInt64 = 0
+    }
+
+    /// What is kept, and until when.
+    public var limits: Limits
+    let storage: PartitionStorage
+    var recent = RecentRecords()
+    /// From the oldest to the newest: what is in a later one replaces what is in an earlier one.
+    public internal(set) var partitions: [SealedPartition] = []
+    /// The newest event time of a prediction that was taken.
+    var newest: Int64?
+    /// The hour of `newest` when it was last asked whether hours can be sealed.
+    var sealedHour: Int64?
+    /// Partitions that were ever made, so that names are not used twice.
+    public internal(set) var partitionSequence = 0
+    /// Distinct ids that were taken, as prediction, as ground truth or as both.
+    public internal(set) var count = 0
+    /// What was refused or waits, by reason.
+    public internal(set) var tally = Tally()
+    /// True when a partition's bytes are not what was written: then the log must be folded again.
+    public private(set) var isDamaged = false
+
+    var texts: [String] = []
+    var codeOfText: [String: UInt16] = [:]
+
+    /// Starts with nothing known.
+    public init(limits: Limits = Limits(), storage: PartitionStorage = .memory) {
+        self.limits = limits
+        self.storage = storage
+    }
+
+    /// This is a join that knows nothing, in the same place: it uses no partition's name again.
+    public func emptied() -> OutcomeJoin {
+        var join = OutcomeJoin(limits: limits, storage: storage)
+        join.partitionSequence = partitionSequence
+        return join
+    }
+
+    /// Ids whose event time is before this are forgotten.
+    var cutoff: Int64 {
+        guard let newest else { return .min }
+        let (cutoff, isOverflow) = newest.subtractingReportingOverflow(limits.horizonMilliseconds)
+        return isOverflow ? .min : cutoff
     }
 
     // MARK: - Predictions
 
-    /// This is what a prediction batch changed: the rows to fold, how many were repeats, and the
-    /// outcomes of ground truth that had come before.
+    /// This is what a prediction batch changed: the rows to fold, how many were not, and the outcomes
+    /// of ground truth that had come before.
     public struct Admission: Sendable, Equatable {
-        /// These are the rows with a new identity, or with none, ascending.
+        /// Indices into the batch, increasing.
         public var rows: [Int] = []
-        /// This is how many rows repeat a known identity.
+        /// Repeats, those in conflict included.
         public var duplicateCount = 0
-        /// These are the outcomes of rows whose ground truth had come before.
+        /// Repeats with other content than the first.
+        public var conflictCount = 0
+        /// Rows beyond the horizon.
+        public var tooOldCount = 0
+        /// Of ground truth that was there before its prediction.
         public var outcomes: [Outcome] = []
     }
 
@@ -61,184 +108,181 @@ public struct OutcomeJoin: Sendable {
         let versionCodes = batch.versions.dictionary.map { intern($0) }
         let labelCodes = batch.labels.dictionary.map { intern($0) }
         let defaultVersion = intern("default")
+        let digests = batch.contentDigests()
+        let candidates = candidates(among: batch.identities)
         for row in 0..<batch.rowCount {
             let identity = batch.identities[row]
+            let time = batch.times[row]
+            guard time >= cutoff else {
+                admission.tooOldCount += 1
+                continue
+            }
+            newest = max(newest ?? time, time)
             if identity == .none {
                 admission.rows.append(row)
                 continue
             }
-            let index = slotIndex(of: identity)
-            if slots[index].hasPrediction {
+            let knowledge = knowledge(of: identity, isCandidate: candidates?[row] ?? false)
+            if let known = knowledge.record, known.core.hasPrediction {
                 admission.duplicateCount += 1
+                if known.core.digest != digests[row] { admission.conflictCount += 1 }
                 continue
             }
             let version = batch.versions.codes[row]
             let label = batch.labels.codes[row]
-            slots[index].hasPrediction = true
-            slots[index].time = batch.times[row]
-            slots[index].version =
-                version == TextColumn.missing ? defaultVersion : versionCodes[Int(version)]
-            slots[index].label =
-                label == TextColumn.missing ? TextColumn.missing : labelCodes[Int(label)]
-            slots[index].score = batch.scores[row]
-            slots[index].value = batch.values[row]
+            var record = knowledge.record ?? JoinRecord(identity, time: time)
+            record.setPrediction(
+                time: time, score: batch.scores[row], value: batch.values[row],
+                version: version == TextColumn.missing
+                    ? defaultVersion : versionCodes[Int(version)],
+                label: label == TextColumn.missing
+                    ? JoinRecord.missingText : labelCodes[Int(label)], digest: digests[row])
+            store(record, knowledge)
             admission.rows.append(row)
-            if slots[index].hasTruth { admission.outcomes.append(outcome(at: index)) }
+            if record.core.hasTruth {
+                tally.unmatchedTruths -= min(1, tally.unmatchedTruths)
+                admission.outcomes.append(outcome(of: record))
+            }
         }
+        tally.tooOldPredictions += UInt64(admission.tooOldCount)
+        tally.conflicts += UInt64(admission.conflictCount)
+        sealIfDue()
         return admission
     }
 
     // MARK: - Ground truth
 
-    /// Takes one ground-truth record; a higher or equal revision replaces the earlier one.
-    public mutating func observeTruth(
-        of identity: RecordIdentity, label: String?, value: Double, revision: Int64
-    ) -> TruthChange {
-        guard identity != .none else {
-            return TruthChange(removed: nil, added: nil, isDuplicate: false)
+    /// What a ground-truth record changed.
+    public struct TruthChange: Sendable, Equatable {
+        /// What was counted before and no longer holds.
+        public var removed: Outcome?
+        /// What holds now.
+        public var added: Outcome?
+        /// True when the record said what was known already, or less (an older revision).
+        public var isDuplicate: Bool
+    }
+
+    /// Takes ground truth, and shows what each row changed, in order.
+    public mutating func observe(
+        _ batch: GroundTruthBatch, _ body: (_ change: TruthChange) -> Void
+    ) {
+        let codes = batch.labels.dictionary.map { intern($0) }
+        let candidates = candidates(among: batch.identities)
+        for row in 0..<batch.rowCount {
+            let label = batch.labels.codes[row]
+            body(
+                observeTruth(
+                    of: batch.identities[row],
+                    label: label == TextColumn.missing
+                        ? JoinRecord.missingText : codes[Int(label)],
+                    value: batch.values[row], revision: batch.revisions[row],
+                    at: batch.times[row], isCandidate: candidates?[row] ?? false))
         }
-        let index = slotIndex(of: identity)
-        let code = label.map { intern($0) } ?? TextColumn.missing
-        let slot = slots[index]
-        if slot.hasTruth {
+        sealIfDue()
+    }
+
+    /// Takes one ground-truth record; a higher or equal revision replaces the earlier one.
+    private mutating func observeTruth(
+        of identity: RecordIdentity, label: UInt16, value: Double, revision: Int64, at time: Int64,
+        isCandidate: Bool
+    ) -> TruthChange {
+        let nothing = TruthChange(removed: nil, added: nil, isDuplicate: false)
+        guard identity != .none else { return nothing }
+        let knowledge = knowledge(of: identity, isCandidate: isCandidate)
+        guard var record = knowledge.record else {
+            guard time >= cutoff else {
+                tally.tooOldTruths += 1
+                return nothing
+            }
+            var record = JoinRecord(identity, time: time)
+            record.setTruth(label: label, value: value, revision: revision)
+            store(record, knowledge)
+            tally.unmatchedTruths += 1
+            return nothing
+        }
+        let removed = record.core.hasTruth && record.core.hasPrediction ? outcome(of: record) : nil
+        if record.core.hasTruth {
             let isSame =
-                slot.truthLabel == code && slot.truthValue.bitPattern == value.bitPattern
-            if revision < slot.revision || isSame {
-                if isSame { slots[index].revision = max(slot.revision, revision) }
+                record.core.truthLabel == label && label != JoinRecord.unknownText
+                && (Double(bitPattern: record.wide.truth).isNaN
+                    ? value.isNaN : record.wide.truth == value.bitPattern)
+            if revision < record.wide.revision || isSame {
+                if isSame, revision > record.wide.revision {
+                    record.wide.revision = revision
+                    store(record, knowledge)
+                }
                 return TruthChange(removed: nil, added: nil, isDuplicate: true)
             }
+        } else if !record.core.hasPrediction {
+            preconditionFailure("a record of neither side")
         }
-        let removed = slot.hasTruth && slot.hasPrediction ? outcome(at: index) : nil
-        slots[index].hasTruth = true
-        slots[index].truthLabel = code
-        slots[index].truthValue = value
-        slots[index].revision = revision
+        record.setTruth(label: label, value: value, revision: revision)
+        store(record, knowledge)
         return TruthChange(
-            removed: removed, added: slot.hasPrediction ? outcome(at: index) : nil,
+            removed: removed, added: record.core.hasPrediction ? outcome(of: record) : nil,
             isDuplicate: false)
     }
 
-    /// This is the ground truth of an identity, nil where none has come.
-    public func truth(of identity: RecordIdentity) -> (label: String?, value: Double)? {
-        guard identity != .none, !slots.isEmpty else { return nil }
-        let mask = slots.count - 1
-        var index = Int(truncatingIfNeeded: identity.low) & mask
-        while slots[index].identity != .none {
-            if slots[index].identity == identity {
-                let slot = slots[index]
-                guard slot.hasTruth else { return nil }
-                return (text(slot.truthLabel), slot.truthValue)
-            }
-            index = (index + 1) & mask
+    // MARK: - Records
+
+    /// This is what is known of an identity, and its place in memory where it has one.
+    private struct Knowledge {
+        /// Nil where the id is new, or forgotten.
+        var record: JoinRecord?
+        var place: Int?
+    }
+
+    private mutating func knowledge(of identity: RecordIdentity, isCandidate: Bool) -> Knowledge {
+        if let place = recent.place(of: identity) {
+            let record = recent[place]
+            return Knowledge(record: record.keptTime >= cutoff ? record : nil, place: place)
         }
-        return nil
+        guard isCandidate else { return Knowledge() }
+        for partition in partitions.reversed() {
+            switch partition.find(identity) {
+            case .absent: continue
+            case .found(let record):
+                return Knowledge(record: record.keptTime >= cutoff ? record : nil)
+            case .damaged:
+                isDamaged = true
+                return Knowledge()
+            }
+        }
+        return Knowledge()
     }
 
-    // MARK: - Table
-
-    private func text(_ code: UInt32) -> String? {
-        code == TextColumn.missing ? nil : texts[Int(code)]
+    private mutating func store(_ record: JoinRecord, _ knowledge: Knowledge) {
+        if knowledge.record == nil { count += 1 }
+        if let place = knowledge.place { recent[place] = record } else { recent.append(record) }
     }
 
-    private func outcome(at index: Int) -> Outcome {
-        let slot = slots[index]
-        return Outcome(
-            version: texts[Int(slot.version)], time: EventTime(milliseconds: slot.time),
-            predictedLabel: text(slot.label), score: slot.score.isNaN ? nil : slot.score,
-            predictedValue: slot.value.isNaN ? nil : slot.value,
-            truthLabel: text(slot.truthLabel),
-            truthValue: slot.truthValue.isNaN ? nil : slot.truthValue)
+    /// This is which identities may be in a partition; nil where there are none.
+    private func candidates(among identities: [RecordIdentity]) -> [Bool]? {
+        guard !partitions.isEmpty else { return nil }
+        var marks = [Bool](repeating: false, count: identities.count)
+        for partition in partitions { partition.filter.mark(identities, in: &marks) }
+        return marks
     }
 
-    private mutating func intern(_ text: String) -> UInt32 {
+    private func outcome(of record: JoinRecord) -> Outcome {
+        Outcome(
+            version: text(record.core.version) ?? "other",
+            time: EventTime(milliseconds: record.core.time),
+            predictedLabel: text(record.core.label), score: record.score,
+            predictedValue: record.value, truthLabel: text(record.core.truthLabel),
+            truthValue: record.truthValue)
+    }
+
+    private func text(_ code: UInt16) -> String? {
+        Int(code) < texts.count ? texts[Int(code)] : nil
+    }
+
+    private mutating func intern(_ text: String) -> UInt16 {
         if let code = codeOfText[text] { return code }
-        let code = UInt32(texts.count)
+        guard texts.count < Int(JoinRecord.unknownText) else { return JoinRecord.unknownText }
+        let code = UInt16(texts.count)
         texts.append(text)
         codeOfText[text] = code
         return code
-    }
-
-    private mutating func slotIndex(of identity: RecordIdentity) -> Int {
-        // Linear probing stays short up to a load of 5/8.
-        if (count + 1) * 8 > slots.count * 5 { grow() }
-        let mask = slots.count - 1
-        var index = Int(truncatingIfNeeded: identity.low) & mask
-        while slots[index].identity != .none {
-            if slots[index].identity == identity { return index }
-            index = (index + 1) & mask
-        }
-        slots[index].identity = identity
-        count += 1
-        return index
-    }
-
-    private mutating func grow() {
-        let old = slots
-        slots = [Slot](repeating: Slot(), count: max(1_024, old.count * 2))
-        let mask = slots.count - 1
-        for slot in old where slot.identity != .none {
-            var index = Int(truncatingIfNeeded: slot.identity.low) & mask
-            while slots[index].identity != .none { index = (index + 1) & mask }
-            slots[index] = slot
-        }
-    }
-
-    // MARK: - Snapshot
-
-    /// Appends the table, sorted by identity, so that equal contents give equal bytes.
-    public func encode(to writer: inout ByteWriter) {
-        writer.write(texts)
-        let known = slots.filter { $0.identity != .none }.sorted {
-            ($0.identity.high, $0.identity.low) < ($1.identity.high, $1.identity.low)
-        }
-        writer.writeCount(known.count)
-        for slot in known {
-            writer.write(slot.identity.high)
-            writer.write(slot.identity.low)
-            writer.write(slot.time)
-            writer.write(slot.score)
-            writer.write(slot.value)
-            writer.write(slot.truthValue)
-            writer.write(slot.revision)
-            writer.write(slot.label)
-            writer.write(slot.truthLabel)
-            writer.write(slot.version)
-            writer.write(UInt8((slot.hasPrediction ? 1 : 0) | (slot.hasTruth ? 2 : 0)))
-        }
-    }
-
-    /// Reads what `encode` wrote.
-    ///
-    /// - Throws: `ByteReadingError` for anything else.
-    public init(decoding reader: inout ByteReader) throws(ByteReadingError) {
-        texts = try reader.readTexts()
-        for (index, text) in texts.enumerated() { codeOfText[text] = UInt32(index) }
-        let known = try reader.readCount(elementSize: 69)
-        for _ in 0..<known {
-            let start = reader.offset
-            let identity = RecordIdentity(high: try reader.read(), low: try reader.read())
-            guard identity != .none else {
-                throw .invalid(offset: start, reason: "an empty identity")
-            }
-            let index = slotIndex(of: identity)
-            slots[index].time = try reader.read()
-            slots[index].score = try reader.readDouble()
-            slots[index].value = try reader.readDouble()
-            slots[index].truthValue = try reader.readDouble()
-            slots[index].revision = try reader.read()
-            slots[index].label = try reader.read()
-            slots[index].truthLabel = try reader.read()
-            slots[index].version = try reader.read()
-            let flags = try reader.readByte()
-            slots[index].hasPrediction = flags & 1 != 0
-            slots[index].hasTruth = flags & 2 != 0
-            for code in [slots[index].label, slots[index].truthLabel]
-            where code != TextColumn.missing && code >= UInt32(texts.count) {
-                throw .invalid(offset: start, reason: "text \(code) of \(texts.count)")
-            }
-            guard slots[index].version < UInt32(max(texts.count, 1)) else {
-                throw .invalid(offset: start, reason: "version \(slots[index].version)")
-            }
-        }
     }
 }

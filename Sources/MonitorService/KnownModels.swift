@@ -1,0 +1,120 @@
+import MonitorCore
+import MonitoringDomain
+import RecordCoding
+
+/// This is what is known of models before their records are stored: what does not fit is refused, and
+/// nothing of its batch is stored.
+struct KnownModels: Sendable {
+    /// Models that may be known; records of a further one are refused.
+    static let modelCountMax = 1_000
+    /// Features a model may have; a further one is refused.
+    static let featureCountMax = 2_000
+    /// Records further ahead of the clock are refused: a wrong clock must not move the horizon.
+    static let futureMillisecondsMax: Int64 = 600_000
+
+    /// Errors that one answer names.
+    static let errorCountMax = 100
+
+    private(set) var kinds: [ModelID: [String: FeatureKind]] = [:]
+    private var horizons: [ModelID: Int64] = [:]
+
+    init(_ monitor: Monitor) {
+        for (model, state) in monitor.collector.models {
+            kinds[model] = [:]
+            horizons[model] = state.schema.horizonMilliseconds
+            for feature in state.schema.features { kinds[model]?[feature.name] = feature.kind }
+        }
+    }
+
+    /// Checks inputs, and remembers what they add when there is nothing against them.
+    ///
+    /// - Parameters:
+    ///   - inputs: What is to be stored, all or none.
+    ///   - now: The clock's reading; nil where time comes from the records themselves.
+    /// - Returns: What is wrong; nothing where they may be stored.
+    mutating func admit(_ inputs: [Input], at now: EventTime?) -> [ItemError] {
+        var next = self
+        for input in inputs {
+            let errors = next.admit(input, at: now)
+            if !errors.isEmpty { return errors }
+        }
+        self = next
+        return []
+    }
+
+    private mutating func admit(_ input: Input, at now: EventTime?) -> [ItemError] {
+        switch input {
+        case .predictions(let batch):
+            let errors = timeErrors(batch.times, of: batch.model, at: now)
+            return errors.isEmpty ? admit(batch.model, columns(of: batch)) : errors
+        case .pinReference(let batch, _): return admit(batch.model, columns(of: batch))
+        case .inference(let half): return admit(half.batch.model, columns(of: half.batch))
+        case .groundTruth(let batch): return admit(batch.model, [])
+        case .declareSchema(let schema):
+            if let horizon = schema.horizonMilliseconds { horizons[schema.model] = horizon }
+            return admit(schema.model, schema.features.map { ($0.name, $0.kind) })
+        case .rules, .tick, .report: return []
+        }
+    }
+
+    private func columns(of batch: PredictionBatch) -> [(String, FeatureKind)] {
+        batch.features.map { ($0.name, $0.column.kind) }
+    }
+
+    private func timeErrors(
+        _ times: [Int64], of model: ModelID, at now: EventTime?
+    ) -> [ItemError] {
+        guard let now else { return [] }
+        let horizon = horizons[model] ?? ModelSchema.defaultHorizonMilliseconds
+        let earliest = now.advanced(byMilliseconds: -horizon).milliseconds
+        let latest = now.advanced(byMilliseconds: Self.futureMillisecondsMax).milliseconds
+        var errors: [ItemError] = []
+        for (row, time) in times.enumerated() where time < earliest || time > latest {
+            let isOld = time < earliest
+            errors.append(
+                ItemError(
+                    line: row + 1, pointer: "/ts",
+                    code: isOld ? "event-too-old" : "event-in-future",
+                    detail: "\(EventTime(milliseconds: time)) is "
+                        + (isOld ? "beyond the model's horizon" : "over 10 min ahead of the clock"))
+            )
+            if errors.count == Self.errorCountMax { break }
+        }
+        return errors
+    }
+
+    private mutating func admit(
+        _ model: ModelID, _ features: [(String, FeatureKind)]
+    ) -> [ItemError] {
+        if kinds[model] == nil {
+            guard kinds.count < Self.modelCountMax else {
+                return [
+                    ItemError(
+                        line: 1, pointer: "/model", code: "cardinality-limit",
+                        detail: "\(Self.modelCountMax) models are known already")
+                ]
+            }
+            kinds[model] = [:]
+        }
+        let known = kinds[model] ?? [:]
+        // Nothing is copied for a batch that adds nothing, which is nearly every one.
+        for (name, kind) in features where known[name] != kind {
+            if let other = known[name] {
+                return [
+                    ItemError(
+                        line: 1, pointer: "/features/\(name)", code: "feature-type-conflict",
+                        detail: "\(kind.rawValue) found, \(other.rawValue) expected")
+                ]
+            }
+            kinds[model]?[name] = kind
+        }
+        guard kinds[model].map({ $0.count <= Self.featureCountMax }) ?? true else {
+            return [
+                ItemError(
+                    line: 1, pointer: "/features", code: "cardinality-limit",
+                    detail: "more than \(Self.featureCountMax) features")
+            ]
+        }
+        return []
+    }
+}

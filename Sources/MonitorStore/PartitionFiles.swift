@@ -1,0 +1,117 @@
+import Foundation
+import Synchronization
+
+/// This is a file of the data directory that never changes, mapped into memory, read-only.
+///
+/// `@unchecked Sendable`: the memory is never written to, and unmapped when nobody has it any more.
+public final class MappedFile: @unchecked Sendable {
+    /// Its size in bytes.
+    public let count: Int
+    private let start: UnsafeRawPointer
+
+    /// Nil where the file cannot be opened or is empty.
+    init?(path: String) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_size > 0 else { return nil }
+        count = Int(status.st_size)
+        guard let memory = mmap(nil, count, PROT_READ, MAP_SHARED, descriptor, 0),
+            memory != MAP_FAILED
+        else { return nil }
+        // Questions go to single places: reading ahead would fill the memory for nothing.
+        madvise(memory, count, MADV_RANDOM)
+        start = UnsafeRawPointer(memory)
+    }
+
+    deinit { munmap(UnsafeMutableRawPointer(mutating: start), count) }
+
+    /// Shows a range of the bytes.
+    ///
+    /// - Precondition: the range is inside.
+    public func read(_ range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Void) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "\(range) of \(count)")
+        body(UnsafeRawBufferPointer(start: start + range.lowerBound, count: range.count))
+    }
+}
+
+/// This is the folder of sealed ids: files that are written once and can be made again from the log.
+///
+/// A file is written under another name and moved, so that one with its name is whole; it is flushed
+/// before a snapshot that names it is stored.
+public final class PartitionFiles: Sendable {
+    private let folder: String
+    /// Files that may not be on stable storage yet.
+    private let unflushed = Mutex<Set<String>>([])
+
+    /// Opens the folder inside the data directory, which is made when the first file is.
+    public init(dataDirectory: String) { folder = "\(dataDirectory)/join" }
+
+    private func path(_ name: String) -> String { "\(folder)/\(name).ids" }
+
+    /// Opens a file; nil where it is gone.
+    public func open(_ name: String) -> MappedFile? { MappedFile(path: path(name)) }
+
+    /// Writes a file of what is appended; nil where there is no room.
+    public func make(
+        _ name: String, _ write: (_ append: ([UInt8]) -> Void) -> Void
+    ) -> MappedFile? {
+        mkdir(folder, 0o700)
+        let temporary = "\(folder)/\(name).new"
+        let descriptor = Glibc.open(
+            temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { return nil }
+        var isWritten = true
+        write { bytes in
+            guard isWritten else { return }
+            isWritten = Self.write(bytes, to: descriptor)
+        }
+        isWritten = close(descriptor) == 0 && isWritten
+        guard isWritten, rename(temporary, path(name)) == 0 else {
+            unlink(temporary)
+            return nil
+        }
+        unflushed.withLock { _ = $0.insert(name) }
+        return open(name)
+    }
+
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+        bytes.withUnsafeBytes { buffer in
+            var written = 0
+            while written < buffer.count, let base = buffer.baseAddress {
+                let count = Glibc.write(descriptor, base + written, buffer.count - written)
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { return false }
+                written += count
+            }
+            return true
+        }
+    }
+
+    /// Brings all files to stable storage.
+    ///
+    /// - Throws: `StoreError.io`, after which nobody may rely on them.
+    public func flush() throws(StoreError) {
+        let names = unflushed.withLock { names in
+            defer { names = [] }
+            return names
+        }
+        for path in names.map({ path($0) }) + (names.isEmpty ? [] : [folder]) {
+            let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+            // A file that a merge has replaced meanwhile need not be there.
+            guard descriptor >= 0 else { continue }
+            defer { close(descriptor) }
+            guard fsync(descriptor) == 0 else { throw .io("fsync \(path): errno \(errno)") }
+        }
+    }
+
+    /// Removes every file that has none of these names.
+    public func keepOnly(_ names: Set<String>) {
+        let found = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        for file in found where file.hasSuffix(".ids") && !names.contains(String(file.dropLast(4)))
+        {
+            unlink("\(folder)/\(file)")
+        }
+    }
+}

@@ -1,0 +1,82 @@
+import MonitoringDomain
+
+/// This is a set of identities that may say yes wrongly and never no wrongly: a blocked Bloom filter.
+///
+/// Eight bits of an identity are set in one block of 32 bytes, so a question costs one cache line.
+/// Source: F. Putze, P. Sanders, J. Singler, "Cache-, Hash- and Space-Efficient Bloom Filters", 2007.
+/// - Accuracy: About one of 250 absent identities is taken for a present one at `bitsPerIdentity`.
+struct IdentityFilter: Sendable, Equatable {
+    /// Twelve bits: the filter of fifty million identities is 75 MB.
+    static let bitsPerIdentity = 12
+    static let blockSizeBytes = 32
+
+    /// [blockCount × 4].
+    private(set) var words: [UInt64]
+    let blockCount: Int
+
+    /// Starts empty, with room for `count` identities.
+    init(count: Int) {
+        blockCount = max(1, (count * Self.bitsPerIdentity + 255) / 256)
+        words = [UInt64](repeating: 0, count: blockCount * 4)
+    }
+
+    /// - Precondition: the words are whole blocks, at least one.
+    init(words: [UInt64]) {
+        precondition(!words.isEmpty && words.count % 4 == 0, "\(words.count) words")
+        self.words = words
+        blockCount = words.count / 4
+    }
+
+    /// This is the bits that an identity sets in its block: two in each word.
+    @inline(__always)
+    private static func mask(_ identity: RecordIdentity) -> SIMD4<UInt64> {
+        let low = identity.low
+        func two(_ shift: UInt64) -> UInt64 {
+            1 << (low >> shift & 63) | 1 << (low >> (shift + 6) & 63)
+        }
+        return SIMD4(two(0), two(12), two(24), two(36))
+    }
+
+    /// The high half spreads evenly over the blocks, and in its order: sorted identities are added
+    /// to neighbouring blocks.
+    @inline(__always)
+    private func start(_ identity: RecordIdentity) -> Int {
+        4 &* Int(truncatingIfNeeded: identity.high.multipliedFullWidth(by: UInt64(blockCount)).high)
+    }
+
+    mutating func insert(_ identity: RecordIdentity) {
+        let start = start(identity)
+        let mask = Self.mask(identity)
+        for lane in 0..<4 { words[start + lane] |= mask[lane] }
+    }
+
+    func mayContain(_ identity: RecordIdentity) -> Bool {
+        let start = start(identity)
+        let mask = Self.mask(identity)
+        return words.withUnsafeBufferPointer { Self.holds($0, start, mask) }
+    }
+
+    @inline(__always)
+    private static func holds(
+        _ words: UnsafeBufferPointer<UInt64>, _ start: Int, _ mask: SIMD4<UInt64>
+    ) -> Bool {
+        let block = SIMD4(
+            words[start], words[start &+ 1], words[start &+ 2], words[start &+ 3])
+        let lacking = mask & ~block
+        return lacking[0] | lacking[1] | lacking[2] | lacking[3] == 0
+    }
+
+    /// Marks the identities that may be present.
+    ///
+    /// All of a batch at once: then the memory's answers overlap instead of being waited for.
+    /// - Precondition: both have the same length.
+    func mark(_ identities: [RecordIdentity], in marks: inout [Bool]) {
+        precondition(identities.count == marks.count, "\(marks.count) marks")
+        words.withUnsafeBufferPointer { words in
+            for (index, identity) in identities.enumerated() {
+                let isHeld = Self.holds(words, start(identity), Self.mask(identity))
+                marks[index] = marks[index] || isHeld
+            }
+        }
+    }
+}

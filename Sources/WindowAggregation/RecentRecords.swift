@@ -1,0 +1,155 @@
+import MonitoringDomain
+
+/// This is the ids in memory: records in order of arrival, and a table of their places.
+///
+/// 40 bytes a record and 8 to 16 of the table; records are dense, so that sealing is a sort and
+/// growing copies no empty slots.
+struct RecentRecords: Sendable {
+    private(set) var cores: [JoinRecord.Core] = []
+    /// Empty while nothing is wide, else as long as `cores`.
+    private(set) var wides: [JoinRecord.Wide] = []
+    /// The low 24 bits are a place plus one, the others a part of the hash; 0 is empty.
+    ///
+    /// A power of two long, at most half full.
+    private var slots: [UInt32] = []
+
+    /// A place has 24 bits in the table.
+    static let countMax = 1 << 24 - 2
+
+    var count: Int { cores.count }
+
+    init() {}
+
+    /// Makes the table of records with different identities.
+    init(cores: [JoinRecord.Core], wides: [JoinRecord.Wide]) {
+        self.cores = cores
+        self.wides = wides
+        rebuild(size: Self.size(for: cores.count))
+    }
+
+    subscript(place: Int) -> JoinRecord {
+        get { JoinRecord(cores[place], wides.isEmpty ? JoinRecord.Wide() : wides[place]) }
+        set {
+            cores[place] = newValue.core
+            if wides.isEmpty {
+                if newValue.isNarrow { return }
+                wides = [JoinRecord.Wide](repeating: JoinRecord.Wide(), count: cores.count)
+            }
+            wides[place] = newValue.wide
+        }
+    }
+
+    private static func size(for count: Int) -> Int {
+        var size = 1_024
+        while size < 2 * count { size *= 2 }
+        return size
+    }
+
+    @inline(__always)
+    private static func hash(_ high: UInt64, _ low: UInt64) -> UInt64 {
+        (low ^ high) &* 0x9E37_79B9_7F4A_7C15
+    }
+
+    /// This is the place of an identity, nil where it is not in memory.
+    func place(of identity: RecordIdentity) -> Int? {
+        guard !slots.isEmpty else { return nil }
+        let hash = Self.hash(identity.high, identity.low)
+        let mask = slots.count &- 1
+        let tag = UInt32(truncatingIfNeeded: hash >> 24) & 0xFF00_0000
+        var slot = Int(truncatingIfNeeded: hash >> 24) & mask
+        while true {
+            let word = slots[slot]
+            if word == 0 { return nil }
+            if word & 0xFF00_0000 == tag {
+                let place = Int(word & 0xFF_FFFF) &- 1
+                if cores[place].low == identity.low, cores[place].high == identity.high {
+                    return place
+                }
+            }
+            slot = (slot &+ 1) & mask
+        }
+    }
+
+    /// Appends a record whose identity is not in memory.
+    mutating func append(_ record: JoinRecord) {
+        precondition(count < Self.countMax, "\(count) ids in memory")
+        if 2 * (count + 1) > slots.count { rebuild(size: Self.size(for: max(512, count * 2))) }
+        cores.append(record.core)
+        if !wides.isEmpty {
+            wides.append(record.wide)
+        } else if !record.isNarrow {
+            wides = [JoinRecord.Wide](repeating: JoinRecord.Wide(), count: cores.count)
+            wides[cores.count - 1] = record.wide
+        }
+        place(cores.count - 1)
+    }
+
+    private mutating func place(_ place: Int) {
+        let hash = Self.hash(cores[place].high, cores[place].low)
+        let mask = slots.count &- 1
+        let tag = UInt32(truncatingIfNeeded: hash >> 24) & 0xFF00_0000
+        var slot = Int(truncatingIfNeeded: hash >> 24) & mask
+        while slots[slot] != 0 { slot = (slot &+ 1) & mask }
+        slots[slot] = tag | UInt32(place &+ 1)
+    }
+
+    private mutating func rebuild(size: Int) {
+        slots = [UInt32](repeating: 0, count: size)
+        for place in cores.indices { self.place(place) }
+    }
+
+    /// Takes out the records that satisfy a predicate, sorted by identity.
+    mutating func remove(where isRemoved: (JoinRecord.Core) -> Bool) -> SortedRecords {
+        var removed = SortedRecords()
+        var kept: [JoinRecord.Core] = []
+        var keptWides: [JoinRecord.Wide] = []
+        for (place, core) in cores.enumerated() {
+            if isRemoved(core) {
+                removed.cores.append(core)
+                if !wides.isEmpty { removed.wides.append(wides[place]) }
+            } else {
+                kept.append(core)
+                if !wides.isEmpty { keptWides.append(wides[place]) }
+            }
+        }
+        self = RecentRecords(
+            cores: kept, wides: keptWides.allSatisfy { $0 == JoinRecord.Wide() } ? [] : keptWides)
+        removed.sort()
+        return removed
+    }
+}
+
+/// This is records on their way into a partition.
+struct SortedRecords: Sendable {
+    var cores: [JoinRecord.Core] = []
+    /// Empty, or as long as `cores`.
+    var wides: [JoinRecord.Wide] = []
+
+    subscript(place: Int) -> JoinRecord {
+        JoinRecord(cores[place], wides.isEmpty ? JoinRecord.Wide() : wides[place])
+    }
+
+    /// Sorts by identity: counted into buckets by the top bits, then each bucket by itself.
+    mutating func sort() {
+        guard cores.count > 1 else { return }
+        let bits = UInt64(max(1, Int.bitWidth - (cores.count / 8).leadingZeroBitCount))
+        let shift = 64 - bits
+        var starts = [Int](repeating: 0, count: (1 << Int(bits)) + 1)
+        for core in cores { starts[Int(core.high >> shift) + 1] += 1 }
+        for bucket in 1..<starts.count { starts[bucket] += starts[bucket - 1] }
+        let bounds = starts
+        var order = [Int32](repeating: 0, count: cores.count)
+        for (place, core) in cores.enumerated() {
+            let bucket = Int(core.high >> shift)
+            order[starts[bucket]] = Int32(place)
+            starts[bucket] += 1
+        }
+        for bucket in 0..<bounds.count - 1 where bounds[bucket + 1] - bounds[bucket] > 1 {
+            order[bounds[bucket]..<bounds[bucket + 1]].sort {
+                JoinRecord.Core.precedes(cores[Int($0)], cores[Int($1)])
+            }
+        }
+        cores = order.map { cores[Int($0)] }
+        if !wides.isEmpty { wides = order.map { wides[Int($0)] } }
+    }
+}

@@ -1,0 +1,176 @@
+import ByteCoding
+import MonitoringDomain
+
+/// This is ids that are out of memory: sorted records that never change, with a filter in memory.
+///
+/// The bytes, little-endian. Identities are spread evenly, so their top bits are the index.
+///
+///     records    [count] of 40 or 72 bytes, sorted by (high, low)
+///         high u64 · low u64 · time i64 · number f64 · version u16 · label u16 · truth label u16 ·
+///         flags u16; in 72 bytes also: second number f64 · truth f64 · revision i64 · keep i64
+///     index      [2^bits + 1] of (first record u32, CRC-32C of the bucket's records u32);
+///                a bucket is the records whose high has the same top bits
+///     filter     [blocks × 4] u64
+///     trailer    magic u64 · record size u32 · bits u32 · count u64 · first time i64 ·
+///                last time i64 · blocks u64 · CRC-32C of index and filter u32 · 0 u32 ·
+///                CRC-32C of the trailer up to here u32 · 0 u32
+///
+/// So the trailer's checksum covers everything: it is the partition's name in snapshots. A bucket is
+/// checked each time it is read, so a changed byte is found where it would be used.
+public struct SealedPartition: Sendable {
+    static let magic: UInt64 = 0x3130_5452_4150_574C
+    static let trailerSizeBytes = 64
+
+    /// The name in the storage.
+    public let name: String
+    /// Records in it.
+    public let count: Int
+    /// The earliest and the latest event time in it.
+    public let times: ClosedRange<Int64>
+    /// The trailer's checksum.
+    let checksum: UInt32
+    let filter: IdentityFilter
+    private let bytes: PartitionBytes
+    let recordSize: Int
+    private let bucketBits: UInt64
+    private let indexStart: Int
+
+    var isWide: Bool { recordSize > JoinRecord.coreSizeBytes }
+
+    /// Reads the trailer and the filter, and checks them and the index.
+    ///
+    /// - Throws: For anything that `PartitionWriter` did not write.
+    init(name: String, bytes: PartitionBytes) throws(ByteReadingError) {
+        let start = bytes.count - Self.trailerSizeBytes
+        guard start >= 0, let raw = bytes.read(start..<bytes.count, { [UInt8]($0) }) else {
+            throw .truncated(offset: bytes.count, needed: Self.trailerSizeBytes)
+        }
+        var trailer = ByteReader(raw)
+        guard try trailer.read() == Self.magic else {
+            throw .invalid(offset: start, reason: "not a partition")
+        }
+        let recordSize: UInt32 = try trailer.read()
+        let bits: UInt32 = try trailer.read()
+        let count: UInt64 = try trailer.read()
+        let first: Int64 = try trailer.read()
+        let last: Int64 = try trailer.read()
+        let blocks: UInt64 = try trailer.read()
+        let bodyChecksum: UInt32 = try trailer.read()
+        let _: UInt32 = try trailer.read()
+        let expected: UInt32 = try trailer.read()
+        checksum = crc32c(Array(raw[..<56]))
+        guard checksum == expected else {
+            throw .checksumMismatch(found: checksum, expected: expected)
+        }
+        let sizes = [JoinRecord.coreSizeBytes, JoinRecord.coreSizeBytes + JoinRecord.wideSizeBytes]
+        guard sizes.contains(Int(recordSize)), bits < 32, count < UInt64(UInt32.max), blocks > 0,
+            blocks < UInt64(UInt32.max), first <= last
+        else { throw .invalid(offset: start, reason: "a trailer that contradicts itself") }
+        indexStart = Int(count) * Int(recordSize)
+        let indexSize = ((1 << Int(bits)) + 1) * 8
+        let filterSize = Int(blocks) * IdentityFilter.blockSizeBytes
+        guard indexStart + indexSize + filterSize == start else {
+            throw .invalid(offset: start, reason: "a size that contradicts the trailer")
+        }
+        let body = bytes.read(indexStart..<start) { raw in
+            (
+                checksum: crc32c(raw),
+                words: (0..<filterSize / 8).map {
+                    raw.loadUnaligned(fromByteOffset: indexSize + $0 * 8, as: UInt64.self)
+                }
+            )
+        }
+        guard let body, body.checksum == bodyChecksum else {
+            throw .checksumMismatch(found: body?.checksum ?? 0, expected: bodyChecksum)
+        }
+        self.name = name
+        self.count = Int(count)
+        times = first...last
+        filter = IdentityFilter(words: body.words)
+        self.bytes = bytes
+        self.recordSize = Int(recordSize)
+        bucketBits = UInt64(bits)
+    }
+
+    enum Finding: Equatable {
+        case absent
+        case found(JoinRecord)
+        /// The bytes are not what was written.
+        case damaged
+    }
+
+    /// Looks an identity up, by the filter first.
+    func find(_ identity: RecordIdentity) -> Finding {
+        guard filter.mayContain(identity) else { return .absent }
+        return withBucket(Int(identity.high >> (64 - bucketBits))) { raw in
+            var low = 0
+            var high = raw.count / recordSize
+            while low < high {
+                let middle = (low + high) / 2
+                let record = Self.record(raw, middle * recordSize, isWide)
+                if record.identity == identity { return .found(record) }
+                let wanted = JoinRecord.Core(high: identity.high, low: identity.low, time: 0)
+                if JoinRecord.Core.precedes(record.core, wanted) {
+                    low = middle + 1
+                } else {
+                    high = middle
+                }
+            }
+            return .absent
+        } ?? .damaged
+    }
+
+    /// Visits a bucket's records; nil where they are damaged.
+    private func withBucket<Result>(
+        _ bucket: Int, _ body: (UnsafeRawBufferPointer) -> Result
+    ) -> Result? {
+        let entry = indexStart + bucket * 8
+        guard
+            let (first, next) = bytes.read(
+                entry..<entry + 16,
+                {
+                    (
+                        $0.loadUnaligned(as: UInt64.self),
+                        $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+                    )
+                })
+        else { return nil }
+        let range =
+            Int(
+                first & 0xFFFF_FFFF)..<max(
+                Int(first & 0xFFFF_FFFF), Int(next & 0xFFFF_FFFF))
+        guard range.upperBound <= count else { return nil }
+        return bytes.read(range.lowerBound * recordSize..<range.upperBound * recordSize) { raw in
+            crc32c(raw) == UInt32(first >> 32) ? body(raw) : nil
+        } ?? nil
+    }
+
+    private static func record(
+        _ raw: UnsafeRawBufferPointer, _ offset: Int, _ isWide: Bool
+    ) -> JoinRecord {
+        let core = raw.loadUnaligned(fromByteOffset: offset, as: JoinRecord.Core.self)
+        guard isWide else { return JoinRecord(core) }
+        return JoinRecord(
+            core,
+            raw.loadUnaligned(
+                fromByteOffset: offset + JoinRecord.coreSizeBytes, as: JoinRecord.Wide.self))
+    }
+
+    /// This is some buckets' records in order, from `bucket` on, at least one where there are any.
+    ///
+    /// `bucket` moves on. Nil where they are damaged.
+    func records(from bucket: inout Int, countMin: Int) -> [JoinRecord]? {
+        var records: [JoinRecord] = []
+        while records.count < countMin, bucket < 1 << Int(bucketBits) {
+            let isSound: Bool? = withBucket(bucket) { raw in
+                for offset in stride(from: 0, to: raw.count, by: recordSize) {
+                    records.append(Self.record(raw, offset, isWide))
+                }
+                return true
+            }
+            guard isSound == true else { return nil }
+            bucket += 1
+        }
+        return records
+    }
+}

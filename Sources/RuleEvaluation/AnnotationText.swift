@@ -19,7 +19,9 @@ enum AnnotationText {
     }
 
     /// The template with each known name replaced, in one pass: a value that looks like a placeholder
-    /// stays what it is. Unknown names stay as they are written.
+    /// stays what it is.
+    ///
+    /// Unknown names stay as they are written.
     static func filled(_ template: String, with values: [String: String]) -> String {
         var result = ""
         var rest = template[...]

@@ -13,7 +13,9 @@ import Testing
                 "group: g\nrules:\n  - alert: A\n    expr: volume(window: 1h) > 10\n" + fields))
     }
 
-    /// Feeds one volume a minute; nil is no data. Returns each minute's effects.
+    /// Feeds one volume a minute; nil is no data.
+    ///
+    /// Returns each minute's effects.
     private func run(_ engine: inout RuleEngine, _ volumes: [Double?]) throws -> [[String]] {
         var world = World()
         return try volumes.enumerated().map { minute, volume in

@@ -26,6 +26,7 @@ public enum APIServer {
         router.add(middleware: ProblemMiddleware())
         IngestRoutes(runner: service.runner).add(to: router)
         EventRoutes(runner: service.runner).add(to: router)
+        TelemetryRoutes(runner: service.runner).add(to: router)
         ReadRoutes(service: service).add(to: router)
         MeasurementRoutes(runner: service.runner).add(to: router)
         PageRoutes().add(to: router)
@@ -55,7 +56,7 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
             case ("livez", 1), ("readyz", 1), ("assets", 2): "GET"
             case ("v1", 2):
                 switch parts[1] {
-                case "predictions", "ground-truth": "POST"
+                case "predictions", "ground-truth", "logs": "POST"
                 case "events": "POST, OPTIONS"
                 case "models", "alerts", "retraining-requests", "rules", "status", "openapi.yaml":
                     "GET"

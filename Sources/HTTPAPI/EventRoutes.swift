@@ -13,8 +13,14 @@ struct EventRoutes {
     let runner: MonitorRunner
 
     func add(to router: Router<BasicRequestContext>) {
+        router.post("/v1/events") { request, _ in try await events(request) }
+        // Loggers and exporters are often given a URL without a path.
+        router.post("/") { request, _ in
+            TelemetryRoutes.isExport(request)
+                ? try await TelemetryRoutes(runner: runner).logs(request)
+                : try await events(request)
+        }
         for path in ["/v1/events", "/"] {
-            router.post(RouterPath(path)) { request, _ in try await events(request) }
             router.on(RouterPath(path), method: .options) { _, _ in handshake() }
         }
     }

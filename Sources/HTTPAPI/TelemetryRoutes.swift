@@ -1,0 +1,77 @@
+import HTTPTypes
+import Hummingbird
+import MonitorService
+import MonitoringDomain
+import NIOCore
+import RecordCoding
+
+/// This is the receiver of OTLP over HTTP, for logs: `/v1/logs`, in protobuf or JSON.
+///
+/// It answers in the encoding of the request: 200 with nothing when everything was taken, or with the
+/// number of rejected records, which a client must not send again; errors are a `google.rpc.Status`.
+struct TelemetryRoutes {
+    let runner: MonitorRunner
+
+    func add(to router: Router<BasicRequestContext>) {
+        router.post("/v1/logs") { request, _ in try await logs(request) }
+    }
+
+    /// True for a request that exporters send to a URL without a path.
+    static func isExport(_ request: Request) -> Bool {
+        TelemetryEncoding(contentType: request.headers[.contentType] ?? "") == .protobuf
+            && !request.headers.contains { $0.name.canonicalName.hasPrefix("ce-") }
+    }
+
+    func logs(_ request: Request) async throws -> Response {
+        guard let encoding = TelemetryEncoding(contentType: request.headers[.contentType] ?? "")
+        else {
+            return Self.failure(
+                Problem(
+                    .unsupportedMediaType, "unsupported-media-type", "Unsupported media type",
+                    detail: "application/x-protobuf or application/json expected"), .json)
+        }
+        do {
+            let model = try request.uri.queryParameters["model"].map { try modelID(String($0)) }
+            let body = try await RequestBody.bytes(of: request)
+            let schemas = runner.schemaLookup()
+            let export = try EventRoutes.decoding { () throws(RecordDecodingError) in
+                try TelemetryDecoder(model: model).decode(
+                    body, encoding: encoding, arrival: WallClock.now(), schemaOf: { schemas[$0] })
+            }
+            try await EventRoutes.submit(export.records.inputs, to: runner)
+            return Self.response(
+                .ok,
+                TelemetryAnswer.success(
+                    rejectedCount: export.rejectedCount, reason: export.rejection, encoding),
+                encoding)
+        } catch let problem as Problem {
+            return Self.failure(problem, encoding)
+        }
+    }
+
+    private static func failure(_ problem: Problem, _ encoding: TelemetryEncoding) -> Response {
+        // INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE, and UNKNOWN for the rest.
+        let code: UInt8 =
+            switch problem.status.code {
+            case 400, 415, 422: 3
+            case 413, 429: 8
+            case 503: 14
+            default: 2
+            }
+        var response = response(
+            problem.status,
+            TelemetryAnswer.failure(
+                code: code, reason: "\(problem.title): \(problem.detail)", encoding), encoding)
+        for field in problem.headers { response.headers[field.name] = field.value }
+        return response
+    }
+
+    private static func response(
+        _ status: HTTPResponse.Status, _ body: [UInt8], _ encoding: TelemetryEncoding
+    ) -> Response {
+        Response(
+            status: status,
+            headers: [.contentType: encoding.contentType, .cacheControl: "no-store"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
+    }
+}

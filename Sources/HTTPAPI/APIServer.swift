@@ -24,7 +24,7 @@ public enum APIServer {
         let router = Router(
             context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ProblemMiddleware())
-        IngestRoutes(runner: service.runner).add(to: router)
+        IngestRoutes(runner: service.runner, times: { service.acceptedTimes }).add(to: router)
         EventRoutes(runner: service.runner).add(to: router)
         TelemetryRoutes(runner: service.runner).add(to: router)
         ReadRoutes(service: service).add(to: router)

@@ -6,16 +6,19 @@ import MonitorCore
 import MonitorService
 import MonitoringDomain
 import RecordCoding
-import Synchronization
 
 /// This is the way in: bodies become columns, columns become log entries, and the answer is given when
 /// they are durable and counted.
 struct IngestRoutes {
     let runner: MonitorRunner
-    /// Decoders keep the layout of earlier bodies; one is taken for a body and given back.
-    private let decoders = DecoderPool()
+    /// The event times that are taken now.
+    let times: @Sendable () -> ClosedRange<Int64>
+    private let decoding = BodyDecoding()
 
-    init(runner: MonitorRunner) { self.runner = runner }
+    init(runner: MonitorRunner, times: @escaping @Sendable () -> ClosedRange<Int64>) {
+        self.runner = runner
+        self.times = times
+    }
 
     func add(to router: Router<BasicRequestContext>) {
         router.post("/v1/predictions") { request, _ in try await predictions(request) }
@@ -27,42 +30,43 @@ struct IngestRoutes {
 
     private func predictions(_ request: Request) async throws -> Response {
         let model = try queryModel(request)
+        let isPartial = try isPartial(request)
         let body = try await RequestBody.records(of: request)
         let kinds = runner.kindLookup()
-        let batches = try decoding { () throws(RecordDecodingError) in
-            try decoders.with { decoder throws(RecordDecodingError) in
-                try decoder.decodePredictions(
-                    body, kind: .predictions, defaultModel: model, arrival: WallClock.now(),
-                    kindOf: { kinds[$0]?[$1] })
-            }
+        let found = try decoding.decode(body, isPartial: isPartial, times: times()) {
+            decoder, bytes throws(RecordDecodingError) in
+            try decoder.decodePredictions(
+                bytes, kind: .predictions, defaultModel: model, arrival: WallClock.now(),
+                kindOf: { kinds[$0]?[$1] })
         }
-        return try await accept(batches.map { .predictions($0) })
+        return try await accept(found.batches.map { .predictions($0) }, refused: found.refusal)
     }
 
     private func groundTruth(_ request: Request) async throws -> Response {
         let model = try queryModel(request)
+        let isPartial = try isPartial(request)
         let body = try await RequestBody.records(of: request)
-        let batches = try decoding { () throws(RecordDecodingError) in
-            try decoders.with { decoder throws(RecordDecodingError) in
-                try decoder.decodeGroundTruth(
-                    body, defaultModel: model, arrival: WallClock.now())
-            }
+        let found = try decoding.decode(body, isPartial: isPartial, times: times()) {
+            decoder, bytes throws(RecordDecodingError) in
+            try decoder.decodeGroundTruth(bytes, defaultModel: model, arrival: WallClock.now())
         }
-        return try await accept(batches.map { .groundTruth($0) })
+        return try await accept(found.batches.map { .groundTruth($0) }, refused: found.refusal)
     }
 
     private func reference(_ request: Request, model: ModelID) async throws -> Response {
         let body = try await RequestBody.records(of: request)
         let kinds = runner.kindLookup()
         let now = WallClock.now()
-        let batches = try decoding { () throws(RecordDecodingError) in
-            // References are larger than batches: the body's size is their bound.
-            var decoder = RecordDecoder(limits: DecodingLimits(rowCountMax: .max))
-            return try decoder.decodePredictions(
-                body, kind: .reference, defaultModel: model, arrival: now,
+        // References are older and larger than batches: the body's size is their bound.
+        let found = try decoding.decode(
+            body, isPartial: false, times: .min ... .max, rowCountMax: .max
+        ) { decoder, bytes throws(RecordDecodingError) in
+            try decoder.decodePredictions(
+                bytes, kind: .reference, defaultModel: model, arrival: now,
                 kindOf: { kinds[$0]?[$1] })
         }
-        guard batches.count == 1, let batch = batches.first, batch.model == model else {
+        guard found.batches.count == 1, let batch = found.batches.first, batch.model == model
+        else {
             throw Problem(
                 .unprocessableContent, "batch-invalid", "A reference is of one model",
                 detail: "records of other models than \"\(model)\" found", outcome: "not_stored")
@@ -72,14 +76,34 @@ struct IngestRoutes {
         return .json(answer, status: .created)
     }
 
-    private func accept(_ inputs: [Input]) async throws -> Response {
-        let receipt = try await submit(inputs)
-        return .json(
-            .object([
-                ("accepted", .int(Int64(receipt.accepted))),
-                ("duplicates", .int(Int64(receipt.duplicates))),
-                ("position", .int(receipt.position)),
-            ]), status: .accepted)
+    /// Stores what was decoded, and answers what was refused with it.
+    private func accept(_ inputs: [Input], refused: BodyDecoding.Refusal?) async throws -> Response
+    {
+        let receipt = inputs.isEmpty ? nil : try await submit(inputs)
+        let position: Int64
+        if let receipt {
+            position = receipt.position
+        } else {
+            position = try await runner.read { $0.position }
+        }
+        var members: [(String, JSONValue)] = [
+            ("accepted", .int(Int64(receipt?.accepted ?? 0))),
+            ("duplicates", .int(Int64(receipt?.duplicates ?? 0))), ("position", .int(position)),
+        ]
+        guard let refused else { return .json(.object(members), status: .accepted) }
+        members.append(("rejected", .int(Int64(refused.count))))
+        members.append(("errors", .array(refused.errors.map { Problem.json(of: $0) })))
+        return .json(.object(members), status: .init(code: 207, reasonPhrase: "Multi-Status"))
+    }
+
+    /// True for `?mode=partial`: good records are stored although others are bad.
+    private func isPartial(_ request: Request) throws -> Bool {
+        switch request.uri.queryParameters["mode"] {
+        case nil, "all": false
+        case "partial": true
+        case let other?:
+            throw Problem.invalidParameter("mode", "\"\(other)\" found, all or partial expected")
+        }
     }
 
     private func submit(_ inputs: [Input]) async throws -> Receipt {
@@ -92,16 +116,6 @@ struct IngestRoutes {
 
     private func queryModel(_ request: Request) throws -> ModelID? {
         try request.uri.queryParameters["model"].map { try modelID(String($0)) }
-    }
-
-    private func decoding<Batches>(
-        _ body: () throws(RecordDecodingError) -> Batches
-    ) throws -> Batches {
-        do {
-            return try body()
-        } catch {
-            throw Problem(error)
-        }
     }
 }
 
@@ -160,20 +174,5 @@ extension Problem {
                 .contentTooLarge, "batch-too-large", "The batch is too large",
                 detail: "over \(limit) records; send smaller batches", outcome: "not_stored")
         }
-    }
-}
-
-/// This is a stack of decoders that nobody uses at the moment.
-private final class DecoderPool: Sendable {
-    private let idle = Mutex<[RecordDecoder]>([])
-
-    func with<Result>(
-        _ body: (inout RecordDecoder) throws(RecordDecodingError) -> Result
-    ) throws(RecordDecodingError) -> Result {
-        var decoder = idle.withLock { $0.popLast() } ?? RecordDecoder(limits: DecodingLimits())
-        let result = try body(&decoder)
-        // A decoder that threw is not given back: its layout may be half learned.
-        idle.withLock { [decoder] in $0.append(decoder) }
-        return result
     }
 }

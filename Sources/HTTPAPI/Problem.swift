@@ -38,23 +38,17 @@ struct Problem: Error, HTTPResponseError {
         ]
         if let outcome { members.append(("outcome", .string(outcome))) }
         if !errors.isEmpty {
-            members.append(
-                (
-                    "errors",
-                    .array(
-                        errors.map {
-                            .object([
-                                ("line", .int(Int64($0.line))), ("pointer", .string($0.pointer)),
-                                ("code", .string($0.code)),
-                                (
-                                    "detail",
-                                    .string(String($0.detail.prefix(Self.echoCountMax)))
-                                ),
-                            ])
-                        })
-                ))
+            members.append(("errors", .array(errors.map { Self.json(of: $0) })))
         }
         return .object(members)
+    }
+
+    static func json(of error: ItemError) -> JSONValue {
+        .object([
+            ("line", .int(Int64(error.line))), ("pointer", .string(error.pointer)),
+            ("code", .string(error.code)),
+            ("detail", .string(String(error.detail.prefix(echoCountMax)))),
+        ])
     }
 
     func response(from request: Request, context: some RequestContext) throws -> Response {

@@ -3,6 +3,13 @@ import Hummingbird
 import NIOCore
 import RecordCoding
 
+/// This is a body of records, decompressed.
+struct RecordBody {
+    let bytes: [UInt8]
+    /// True where records follow one another (NDJSON), false where the body is one JSON text.
+    let isSequence: Bool
+}
+
 /// This is the reading of a body: bounded on the wire and decoded, with the encodings that we name.
 enum RequestBody {
     /// The largest body on the wire, and after decoding.
@@ -16,9 +23,10 @@ enum RequestBody {
     ]
 
     /// Reads the records of a body.
-    static func records(of request: Request) async throws -> [UInt8] {
-        try checkType(request)
-        return try await bytes(of: request)
+    static func records(of request: Request) async throws -> RecordBody {
+        let type = try checkType(request)
+        return RecordBody(
+            bytes: try await bytes(of: request), isSequence: type != "application/json")
     }
 
     /// Reads a body of any type.
@@ -64,11 +72,13 @@ enum RequestBody {
         }
     }
 
-    private static func checkType(_ request: Request) throws {
+    private static func checkType(_ request: Request) throws -> Substring {
         let value = request.headers[.contentType] ?? ""
-        let parts = value.split(separator: ";").map { $0.trimmingWhitespace().lowercased() }
+        let parts = value.split(separator: ";").map {
+            Substring($0.trimmingWhitespace().lowercased())
+        }
         let charset = parts.dropFirst().first { $0.hasPrefix("charset=") }?.dropFirst(8)
-        guard let type = parts.first, types.contains(type),
+        guard let type = parts.first, types.contains(String(type)),
             charset.map({ $0 == "utf-8" || $0 == "\"utf-8\"" }) ?? true
         else {
             throw Problem(
@@ -76,6 +86,7 @@ enum RequestBody {
                 detail: "Content-Type \"\(value)\" found, application/x-ndjson or application/json "
                     + "in UTF-8 expected", outcome: "not_stored")
         }
+        return type
     }
 
     private static func unsupported(_ encoding: String) -> Problem {

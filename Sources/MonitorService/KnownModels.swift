@@ -18,6 +18,11 @@ struct KnownModels: Sendable {
     private(set) var kinds: [ModelID: [String: FeatureKind]] = [:]
     private var horizons: [ModelID: Int64] = [:]
 
+    /// The longest horizon of any model: no record before it can be taken.
+    var horizonMax: Int64 {
+        horizons.values.reduce(ModelSchema.defaultHorizonMilliseconds, max)
+    }
+
     init(_ monitor: Monitor) {
         for (model, state) in monitor.collector.models {
             kinds[model] = [:]

@@ -161,6 +161,22 @@ public final class Service: Sendable {
 
     // MARK: - State
 
+    /// These are the event times that are taken now, in milliseconds since the epoch.
+    ///
+    /// By the wall clock: the longest horizon back, and ten minutes ahead for clocks that are wrong. By
+    /// the event clock now is unknown, so only what no stream of records holds is refused.
+    public var acceptedTimes: ClosedRange<Int64> {
+        switch configuration.clock {
+        case .event: return 0...7_258_118_400_000
+        case .wall:
+            let now = WallClock.now()
+            let horizon = runner.known.withLock { $0.horizonMax }
+            let ahead = KnownModels.futureMillisecondsMax
+            return now.advanced(byMilliseconds: -horizon).milliseconds...now
+                .advanced(byMilliseconds: ahead).milliseconds
+        }
+    }
+
     /// These are the reasons why the service is not ready; empty when it is.
     public var unreadiness: [String] {
         isReady.withLock { $0 } ? [] : ["starting or shutting down"]

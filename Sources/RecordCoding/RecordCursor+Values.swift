@@ -1,3 +1,5 @@
+import MonitoringDomain
+
 /// Values of one JSON type, which are not null; nil where the record has been refused.
 extension RecordCursor {
     /// Drops a value and refuses the record for it.
@@ -122,20 +124,40 @@ extension RecordCursor {
 
     /// Reads a time in either form; `times` remembers the last day.
     mutating func readTime(_ times: inout TimeReader) throws(RecordDecodingError) -> Int64? {
+        let time: Int64
         if scanner.cursor.pointee == UInt8(ascii: "\"") {
             let text = try scanner.readText()
-            if let time = times.milliseconds(text) { return time }
-            let detail = "\"\(text.excerpt)\" is no RFC 3339 time"
-            try refuse("/ts", detail)
-            return nil
+            guard let found = times.milliseconds(text) else {
+                let detail = "\"\(text.excerpt)\" is no RFC 3339 time"
+                try refuse("/ts", detail)
+                return nil
+            }
+            time = found
+        } else {
+            guard let found = try readInteger("/ts") else { return nil }
+            // The range of RFC 3339: years 0000 to 9999.
+            guard found >= -62_167_219_200_000, found <= 253_402_300_799_999 else {
+                try refuse("/ts", "\(found) ms is out of the years 0000 to 9999")
+                return nil
+            }
+            time = found
         }
-        guard let time = try readInteger("/ts") else { return nil }
-        // The range of RFC 3339: years 0000 to 9999.
-        guard time >= -62_167_219_200_000, time <= 253_402_300_799_999 else {
-            try refuse("/ts", "\(time) ms is out of the years 0000 to 9999")
-            return nil
+        if scanner.limits.times.contains(time) { return time }
+        return try refuseTime(time)
+    }
+
+    @inline(never)
+    private mutating func refuseTime(_ time: Int64) throws(RecordDecodingError) -> Int64? {
+        let bounds = scanner.limits.times
+        let found = EventTime(milliseconds: time)
+        if time < bounds.lowerBound {
+            let first = EventTime(milliseconds: bounds.lowerBound)
+            try refuse("/ts", "\(found) is before \(first)", code: ItemError.tooOld)
+        } else {
+            let last = EventTime(milliseconds: bounds.upperBound)
+            try refuse("/ts", "\(found) is after \(last)", code: ItemError.inFuture)
         }
-        return time
+        return nil
     }
 
     @inline(__always)

@@ -59,6 +59,7 @@ struct RecordCursor {
             return try endArray()
         }
         if scanner.cursor == scanner.end { return false }
+        if !scanner.limits.isSequence { throw scanner.unexpected("the end") }
         if scanner.cursor == before { throw scanner.unexpected("white space after a record") }
         return true
     }

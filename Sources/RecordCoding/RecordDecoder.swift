@@ -10,7 +10,8 @@ public import MonitoringDomain
 /// Keys are guessed from the record before and compared as bytes, strings are scanned eight bytes
 /// at a time, and numbers are rounded exactly without the standard library where possible.
 public struct RecordDecoder: Sendable {
-    private let limits: DecodingLimits
+    /// What the next body may hold.
+    public var limits: DecodingLimits
     /// Tables in memory hash with a secret, so that nobody can choose keys that collide.
     private let seed = UInt64.random(in: .min ... .max)
     private var reader: RecordReader

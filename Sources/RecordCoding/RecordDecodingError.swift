@@ -20,6 +20,10 @@ public struct DecodingLimits: Sendable {
     public var featureCountMax: Int
     /// Of the text of one number.
     public var numberSizeBytesMax: Int
+    /// True where records may follow one another (NDJSON), false where a body is one JSON text.
+    public var isSequence = true
+    /// The event times that are taken, in milliseconds since the epoch.
+    public var times: ClosedRange<Int64> = .min ... .max
 
     /// Makes the limits of HTTP bodies, unless told otherwise.
     public init(
@@ -41,7 +45,8 @@ public struct ItemError: Error, Equatable, Sendable {
     public var line: Int
     /// The place within the record, as a JSON pointer (RFC 6901).
     public var pointer: String
-    /// `invalid-field`, `feature-type-conflict` or `cardinality-limit`.
+    /// `invalid-field`, `malformed-json`, `feature-type-conflict`, `cardinality-limit`,
+    /// `event-too-old` or `event-in-future`.
     public var code: String
     /// A sentence for people, with at most 60 bytes of the input.
     public var detail: String
@@ -57,6 +62,9 @@ public struct ItemError: Error, Equatable, Sendable {
     static let invalidField = "invalid-field"
     static let typeConflict = "feature-type-conflict"
     static let cardinalityLimit = "cardinality-limit"
+    static let malformedJSON = "malformed-json"
+    static let tooOld = "event-too-old"
+    static let inFuture = "event-in-future"
     /// More would help nobody, and would let a bad body cost more than a good one.
     static let countMax = 100
 }

@@ -1,0 +1,82 @@
+import RecordCoding
+import Synchronization
+
+/// This decodes bodies of records, as a whole or, where that is asked for, the good records only.
+struct BodyDecoding: Sendable {
+    /// This is what was left out of a body.
+    struct Refusal {
+        let count: Int
+        /// At most 100.
+        let errors: [ItemError]
+    }
+
+    /// Decoders keep the layout of earlier bodies; one is taken for a body and given back.
+    private let decoders = DecoderPool()
+
+    /// Decodes a body.
+    ///
+    /// - Throws: A `Problem`: in the default mode for the first thing that is wrong, in the partial mode
+    ///   where no record is good.
+    func decode<Batch>(
+        _ body: RecordBody, isPartial: Bool, times: ClosedRange<Int64>,
+        rowCountMax: Int = DecodingLimits().rowCountMax,
+        _ decode: (inout RecordDecoder, [UInt8]) throws(RecordDecodingError) -> [Batch]
+    ) throws(Problem) -> (batches: [Batch], refusal: Refusal?) {
+        var limits = DecodingLimits(rowCountMax: rowCountMax)
+        limits.times = times
+        limits.isSequence = body.isSequence
+        let error: RecordDecodingError
+        do throws(RecordDecodingError) {
+            return (try decoders.with(limits, body.bytes, decode), nil)
+        } catch let found {
+            error = found
+        }
+        let pieces: RecordPieces
+        switch error {
+        case .batchTooLarge: throw Problem(error)
+        case .items where !isPartial: throw Problem(error)
+        case .malformed where !isPartial && !body.isSequence: throw Problem(error)
+        case .malformed, .items:
+            do throws(RecordDecodingError) {
+                pieces = try RecordPieces(body.bytes, limits: limits)
+            } catch {
+                throw Problem(error)
+            }
+        }
+        // One record that is no JSON is a body that is no JSON.
+        if case .malformed = error, pieces.pieces.count <= 1 { throw Problem(error) }
+        limits.isSequence = true
+        let found: (value: [Batch]?, refusedCount: Int, errors: [ItemError])
+        do throws(RecordDecodingError) {
+            found = try pieces.decodeGood(stopsAtCountMax: !isPartial) {
+                bytes throws(RecordDecodingError) in
+                try decoders.with(limits, bytes, decode)
+            }
+        } catch {
+            throw Problem(error)
+        }
+        guard let batches = found.value else {
+            if !isPartial { throw Problem(error) }
+            throw Problem(.items(found.errors))
+        }
+        guard isPartial else { throw Problem(.items(found.errors)) }
+        return (batches, Refusal(count: found.refusedCount, errors: found.errors))
+    }
+}
+
+/// This is a stack of decoders that nobody uses at the moment.
+private final class DecoderPool: Sendable {
+    private let idle = Mutex<[RecordDecoder]>([])
+
+    func with<Result>(
+        _ limits: DecodingLimits, _ bytes: [UInt8],
+        _ decode: (inout RecordDecoder, [UInt8]) throws(RecordDecodingError) -> Result
+    ) throws(RecordDecodingError) -> Result {
+        var decoder = idle.withLock { $0.popLast() } ?? RecordDecoder()
+        decoder.limits = limits
+        let result = try decode(&decoder, bytes)
+        // A decoder that threw is not given back: its layout may be half learned.
+        idle.withLock { [decoder] in $0.append(decoder) }
+        return result
+    }
+}

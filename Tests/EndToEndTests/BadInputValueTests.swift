@@ -1,0 +1,181 @@
+import Foundation
+import MonitoringTestSupport
+import Testing
+
+/// A record in which `field` has the value `value`, as JSON.
+private func record(_ field: String, _ value: String) -> String {
+    var fields = [
+        "id": "\"1\"", "ts": "\"2026-11-23T00:00:00Z\"", "model": "\"bad\"",
+        "features": "{\"a\":1}",
+        "prediction": "{\"label\":1,\"score\":0.5}",
+    ]
+    fields[field] = value
+    return "{"
+        + fields.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value)" }
+        .joined(separator: ",") + "}"
+}
+
+private func field(_ id: String, _ what: String, _ field: String, _ value: String) -> BadInput {
+    .post(id, what, [422], ["invalid-field"], record(field, value))
+}
+
+private func time(_ id: String, _ value: String, _ code: String = "invalid-field") -> BadInput {
+    .post(id, value, [422], [code], record("ts", value.first == "\"" ? value : "\"\(value)\""))
+}
+
+private func rfc3339(_ secondsFromNow: Double) -> String {
+    ISO8601DateFormatter().string(from: Date(timeIntervalSinceNow: secondsFromNow))
+}
+
+extension EndToEndTests {
+    /// Types, times and names: catalogue TY, TS and NM.
+    struct BadInputValueTests {
+        static let types: [BadInput] = [
+            field("TY-1a", "a text as score", "prediction", #"{"score":"0.5"}"#),
+            field("TY-1b", "a text as latency", "latency_ms", #""1""#),
+            field("TY-1c", "a number as model", "model", "1"),
+            field("TY-1d", "a number as error", "error", "1"),
+            field("TY-2a", "a boolean as score", "prediction", #"{"score":true}"#),
+            field("TY-2b", "a boolean as value", "prediction", #"{"value":false}"#),
+            field("TY-2c", "a boolean as time", "ts", "true"),
+            .post("TY-3", "no model", [422], ["invalid-field"], record("model", "null")),
+            field("TY-4a", "features that are an array", "features", "[1]"),
+            field("TY-4b", "features that are a text", "features", "\"a\""),
+            field("TY-4c", "a prediction that is a number", "prediction", "1"),
+            field("TY-4d", "segments that are an array", "segments", "[]"),
+            field(
+                "TY-7", "a feature of 5,000 numbers", "features",
+                "{\"a\":[" + String(repeating: "1,", count: 4_999) + "1]}"),
+            field("TY-8", "a feature that is an object", "features", #"{"a":{"b":1}}"#),
+            field("TY-9a", "a probability over 1", "prediction", #"{"score":1.5}"#),
+            field("TY-9b", "a probability below 0", "prediction", #"{"score":-0.1}"#),
+            field("TY-9c", "a probability of a class over 1", "prediction", #"{"scores":{"a":2}}"#),
+            field("TY-11a", "an unknown field", "extra", "1"),
+            field("TY-11b", "an unknown field of the prediction", "prediction", #"{"lable":1}"#),
+            field("TY-12", "a negative latency", "latency_ms", "-1"),
+            field(
+                "TY-15", "a text of 1 MiB", "features",
+                "{\"a\":\"" + String(repeating: "x", count: 1 << 20) + "\"}"),
+            field("TY-16", "a label of 2^63", "prediction", #"{"label":9223372036854775808}"#),
+            .post(
+                "TY-17", "a fraction as revision", [422], ["invalid-field"], to: "/v1/ground-truth",
+                #"{"id":"1","model":"bad","label":1,"revision":1.5}"#),
+            .post(
+                "JS-7", "a revision of 2^63", [422], ["invalid-field"], to: "/v1/ground-truth",
+                #"{"id":"1","model":"bad","label":1,"revision":9223372036854775808}"#),
+            .post(
+                "TY-18", "no label", [422], ["invalid-field"], to: "/v1/ground-truth",
+                #"{"id":"1","model":"bad"}"#),
+            .post(
+                "TY-19", "no id", [422], ["invalid-field"], to: "/v1/ground-truth",
+                #"{"model":"bad","label":1}"#),
+            .post(
+                "TY-10", "a number and a text as one feature", [422], ["feature-type-conflict"],
+                record("features", #"{"a":1}"#) + "\n" + record("features", #"{"a":"x"}"#)),
+        ]
+
+        static let times: [BadInput] = [
+            time("TS-1a", "0000-01-01T00:00:00Z", "event-too-old"),
+            time("TS-1b", "0001-01-01T00:00:00Z", "event-too-old"),
+            time("TS-2", "9999-12-31T23:59:59Z", "event-in-future"),
+            time("TS-3a", "10000-01-01T00:00:00Z"), time("TS-3b", "-0001-01-01T00:00:00Z"),
+            time("TS-3c", "+12026-01-01T00:00:00Z"), time("TS-5a", "2026-13-01T00:00:00Z"),
+            time("TS-5b", "2026-01-00T00:00:00Z"), time("TS-5c", "2026-11-23T00:60:00Z"),
+            time("TS-5d", "2026-02-30T00:00:00Z"), time("TS-5e", "2026-02-29T00:00:00Z"),
+            time("TS-6a", "2026-11-23T24:00:00Z"), time("TS-6b", "2026-11-23T25:00:00Z"),
+            time("TS-7", "2026-11-23T12:30:60Z"), time("TS-9a", "2026-11-23T00:00:00+99:99"),
+            time("TS-9b", "2026-11-23T00:00:00+24:00"), time("TS-9c", "2026-11-23T00:00:00+0100"),
+            time("TS-10", "2026-11-23T00:00:00.123456789012345678901234567890Z"),
+            time("TS-10b", "2026-11-23T00:00:00.Z"), time("TS-11", "2026-11-23 00:00:00Z"),
+            time("TS-13a", " 2026-11-23T00:00:00Z"), time("TS-13b", "2026-11-23T00:00:00Z "),
+            time("TS-13c", "２０２６-11-23T00:00:00Z"), time("TS-13d", "2026-11-23T00:00:00"),
+            time("TS-13e", "2026-11-23"), time("TS-13f", "20261123T000000Z"),
+            time("TS-14", "1795392000000"), time("TS-14b", "\"\""),
+            field("TS-15a", "1e300", "ts", "1e300"), field("TS-15b", "-1e300", "ts", "-1e300"),
+            field("TS-15c", "a fraction", "ts", "1795392000000.5"),
+            field("TS-15d", "2^63", "ts", "9223372036854775808"),
+            field("TS-15e", "an array", "ts", "[2026,11,23]"),
+            .post(
+                "TS-15f", "seconds for milliseconds", [422], ["event-too-old"],
+                record("ts", "-1")),
+        ]
+
+        static let names: [BadInput] =
+            [
+                field("NM-1a", "an empty id", "id", "\"\""),
+                field("NM-1b", "an id of spaces", "id", "\"   \""),
+                field(
+                    "NM-2", "an id of 10 KB", "id", "\"\(String(repeating: "x", count: 10_000))\""),
+                field("NM-9", "a number as id", "id", "123"),
+                field("NM-9b", "an object as id", "id", "{}"),
+            ]
+            + [
+                "", "../x", "a/b", "a b", ".", "-a", "_a", "a\\u0000", "é", "CON:",
+                "x'); DROP TABLE events;--",
+                "\\\" OR 1=1", "%", "all", "other", "__total__", String(repeating: "m", count: 129),
+            ].enumerated().map { index, name in
+                field("NM-5.\(index)", "the model \(name.prefix(40))", "model", "\"\(name)\"")
+            }
+
+        private static let tables = ["types": types, "times": times, "names": names]
+
+        @Test(.timeLimit(.minutes(1)), arguments: tables.keys.sorted())
+        func `values that a record cannot have are refused with their place`(table: String) throws {
+            try BadInputSite(table).check(Self.tables[table] ?? [])
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `the wall clock bounds the times of records, and not of references`() throws {
+            let folder = try Repository.temporaryFolder("wall")
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let server = try LeewayServer(
+                data: folder.appendingPathComponent("data"), clock: "wall")
+            let day = 86_400.0
+            let rows: [(Double, Int, String)] = [
+                (-90 * day + 60, 202, ""), (-90 * day - 60, 422, "event-too-old"), (540, 202, ""),
+                (660, 422, "event-in-future"), (0, 202, ""),
+            ]
+            for (index, (seconds, status, code)) in rows.enumerated() {
+                for path in ["predictions", "ground-truth"] {
+                    let value = path == "predictions" ? #""prediction":{"label":1}"# : #""label":1"#
+                    let answer = try server.client.post(
+                        "/v1/\(path)",
+                        Array(
+                            #"{"id":"\#(index)","ts":"\#(rfc3339(seconds))","model":"wall",\#(value)}"#
+                                .utf8))
+                    #expect(answer.status == status, "\(seconds) s: \(answer.text)")
+                    #expect(code.isEmpty || answer.text.contains(code), "\(answer.text)")
+                }
+            }
+        }
+
+        /// Values that look bad and are good.
+        static let goodRecords = [
+            record("ts", "\"2016-12-31T23:59:60Z\""), record("ts", "\"2026-11-23T00:00:00-00:00\""),
+            record("ts", "\"2026-11-23T00:00:00.123456789Z\""),
+            record("ts", "\"2026-11-23t00:00:00z\""),
+            record("ts", "1795392000000"), record("features", #"{"a":1.797e308,"b":-1.797e308}"#),
+            record("features", #"{"a":-0.0,"b":5e-324}"#),
+            record("features", #"{"__proto__":1,"constructor":2,"toString":3,"A":1,"Á":2}"#),
+            record("id", #""x'); DROP TABLE entry;--""#), record("id", #""%_\\\u0000""#),
+            record("id", "\"\(String(repeating: "x", count: 256))\""), record("ts", "null"),
+            record("features", "null"), record("prediction", "null"), record("version", "7"),
+        ]
+
+        @Test(.timeLimit(.minutes(1)))
+        func `values that look bad are taken`() throws {
+            let site = try Site("good-values")
+            for (index, line) in Self.goodRecords.enumerated() {
+                let answer = try site.client.post(
+                    "/v1/predictions",
+                    Array(line.replacing(#""bad""#, with: "\"good\(index)\"").utf8))
+                #expect(answer.status == 202, "\(line): \(answer.text)")
+                let body = try answer.decoded(as: IngestAnswer.self)
+                #expect(body.accepted == 1, "\(line)")
+            }
+            // Ids that differ only in case are different.
+            let cases = ["a", "A"].map { record("id", "\"\($0)\"") }
+            #expect(try site.client.ingest(cases).accepted == 2)
+        }
+    }
+}

@@ -172,7 +172,8 @@ public final class Service: Sendable {
             let now = WallClock.now()
             let horizon = runner.known.withLock { $0.horizonMax }
             let ahead = KnownModels.futureMillisecondsMax
-            return now.advanced(byMilliseconds: -horizon).milliseconds...now
+            return now.advanced(byMilliseconds: -horizon)
+                .milliseconds...now
                 .advanced(byMilliseconds: ahead).milliseconds
         }
     }

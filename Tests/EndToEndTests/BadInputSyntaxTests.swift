@@ -19,7 +19,9 @@ private func times(_ count: Int, _ text: String) -> String { String(repeating: t
 extension EndToEndTests {
     /// The syntax of JSON: catalogue JS, by the categories of the public suites for parsers.
     struct BadInputSyntaxTests {
-        /// Texts that are not JSON. Each is tried as a body and as the value of a feature.
+        /// Texts that are not JSON.
+        ///
+        /// Each is tried as a body and as the value of a feature.
         static let fragments: [(String, [UInt8])] = [
             // Numbers
             ("a leading zero", bytes("01")), ("a leading zero, negative", bytes("-01")),

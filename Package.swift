@@ -123,6 +123,13 @@ let package = Package(
                 "MonitoringDomain", "ByteCoding", "RuleLanguage", "RuleEvaluation",
                 "MonitoringTestSupport",
             ]),
+        tests(
+            "MonitorCoreTests",
+            [
+                "MonitoringDomain", "ByteCoding", "RecordCoding", "RuleLanguage",
+                "WindowAggregation", "RuleEvaluation", "MonitorCore", "MonitoringTestSupport",
+            ]),
+        tests("MonitorStoreTests", ["MonitorStore", "MonitoringTestSupport"]),
         tests("leewayTests", ["MonitoringDomain", "leeway"]),
         // The executable is a dependency so that it is built before its tests run it.
         tests("EndToEndTests", ["MonitoringDomain", "MonitoringTestSupport", "leeway"]),

@@ -42,8 +42,15 @@ public struct RetrainingQueue {
     }
 
     private func needsMigration() throws(PostgresError) -> Bool {
+        // By the tables' rows, because to_regclass may answer from a cache that was filled before the
+        // lock was waited for.
         let result = try connection.query(
-            "SELECT to_regclass('leeway.retraining_requests') IS NULL")
+            """
+            SELECT NOT EXISTS (
+                SELECT FROM pg_catalog.pg_class c
+                  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                 WHERE n.nspname = 'leeway' AND c.relname = 'retraining_requests')
+            """)
         return result.rows.first?.first == "t"
     }
 

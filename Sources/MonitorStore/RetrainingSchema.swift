@@ -8,11 +8,15 @@ extension RetrainingQueue {
         BEGIN
           FOREACH r IN ARRAY ARRAY['leeway_owner', 'leeway_service', 'leeway_orchestrator', 'leeway_reader'] LOOP
             IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = r) THEN
-              EXECUTE format('CREATE ROLE %I NOLOGIN', r);
+              BEGIN                     -- roles are of the whole server: another database may make them now
+                EXECUTE format('CREATE ROLE %I NOLOGIN', r);
+              EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+              END;
             END IF;
           END LOOP;
-          EXECUTE format('GRANT leeway_owner, leeway_service TO %I', current_user);
-        EXCEPTION WHEN duplicate_object THEN NULL;
+          IF NOT (pg_has_role('leeway_owner', 'MEMBER') AND pg_has_role('leeway_service', 'MEMBER')) THEN
+            EXECUTE format('GRANT leeway_owner, leeway_service TO %I', current_user);
+          END IF;
         END $$;
         CREATE SCHEMA leeway AUTHORIZATION leeway_owner;
         SET ROLE leeway_owner;
@@ -83,7 +87,7 @@ extension RetrainingQueue {
         CREATE TABLE leeway.retraining_triggers (
           queue           text        NOT NULL,
           model           text        NOT NULL,
-          idempotency_key text        NOT NULL CHECK (length(idempotency_key) BETWEEN 1 AND 255),
+          idempotency_key text        NOT NULL CHECK (length(idempotency_key) BETWEEN 1 AND 512),
           request_id      uuid        NOT NULL REFERENCES leeway.retraining_requests (id) ON DELETE CASCADE,
           at              timestamptz NOT NULL DEFAULT clock_timestamp(),
           reason          text        NOT NULL,

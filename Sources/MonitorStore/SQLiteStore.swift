@@ -134,6 +134,17 @@ public final class SQLiteStore: Sendable {
         }
     }
 
+    /// This is a column's value; a damaged page may hold another type, on which `row[index]` traps.
+    private static func value<Value: DatabaseValueConvertible>(
+        _ row: Row, _ index: Int
+    ) throws(StoreError) -> Value {
+        let stored: DatabaseValue = row[index]
+        guard let value = Value.fromDatabaseValue(stored) else {
+            throw .corrupt("a row holds \(stored) where another type is stored")
+        }
+        return value
+    }
+
     private func attempt<Result>(_ body: () throws -> Result) throws(StoreError) -> Result {
         do {
             return try body()
@@ -208,8 +219,8 @@ public final class SQLiteStore: Sendable {
                     ORDER BY position
                     """, arguments: [position, last ?? Int64.max])
             while let row = try rows.next() {
-                let payload: Data = row[1]
-                try body(LogEntry(position: row[0], payload: [UInt8](payload)))
+                let payload: Data = try Self.value(row, 1)
+                try body(LogEntry(position: try Self.value(row, 0), payload: [UInt8](payload)))
             }
         }
     }
@@ -254,10 +265,12 @@ public final class SQLiteStore: Sendable {
                 let rows = try Row.fetchAll(
                     database,
                     sql: "SELECT position, crc, bytes FROM snapshot ORDER BY position DESC")
-                return rows.compactMap { row in
-                    let data: Data = row[2]
-                    let bytes = [UInt8](data)
-                    return Int64(crc32c(bytes)) == row[1] as Int64 ? (row[0], bytes) : nil
+                return try rows.compactMap { row in
+                    let bytes = [UInt8](try Self.value(row, 2) as Data)
+                    guard Int64(crc32c(bytes)) == (try Self.value(row, 1) as Int64) else {
+                        return nil
+                    }
+                    return (try Self.value(row, 0), bytes)
                 }
             }
         }
@@ -279,7 +292,9 @@ public final class SQLiteStore: Sendable {
                         WHERE kind = ? AND is_delivered = 0 ORDER BY position, key LIMIT ?
                         """, arguments: [kind, limit]
                 ).map {
-                    StoredEffect(key: $0[0], kind: $0[1], payload: $0[2], position: $0[3])
+                    StoredEffect(
+                        key: try Self.value($0, 0), kind: try Self.value($0, 1),
+                        payload: try Self.value($0, 2), position: try Self.value($0, 3))
                 }
             }
         }

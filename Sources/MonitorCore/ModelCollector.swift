@@ -10,6 +10,8 @@ public import WindowAggregation
 public struct ModelCollector: Sendable {
     /// Rows from which a model without a pinned reference learns one.
     public static let learningRowCount = 5_000
+    /// Features of one model; a name beyond is passed over, as one that the reference does not know.
+    public static let featureCountMax = 2_000
 
     /// This is what is known of the model's records.
     public private(set) var schema: ModelSchema
@@ -74,8 +76,7 @@ public struct ModelCollector: Sendable {
             join.limits.horizonMilliseconds = horizon
         }
         if !hasRows { schema.paneMilliseconds = declared.paneMilliseconds }
-        let known = Set(schema.features.map(\.name))
-        schema.features += declared.features.filter { !known.contains($0.name) }
+        _ = addFeatures(declared.features)
         aggregator.update(schema: schema)
     }
 
@@ -96,7 +97,7 @@ public struct ModelCollector: Sendable {
     public mutating func absorb(_ batch: PredictionBatch) -> Absorption {
         extendSchema(with: batch)
         let admission = join.admit(batch)
-        recordCount += UInt64(admission.rows.count)
+        recordCount &+= UInt64(admission.rows.count)
         for row in admission.rows {
             let time = EventTime(milliseconds: batch.times[row])
             watermark = max(watermark ?? time, time)
@@ -172,8 +173,10 @@ public struct ModelCollector: Sendable {
         referenceSequence += 1
         let first = waiting.flatMap(\.times).min() ?? 0
         let last = waiting.flatMap(\.times).max() ?? 0
+        // From the start of the first row's pane, because a window counts whole panes that start in it.
+        let pane = WindowSpan.milliseconds(schema.paneMilliseconds)
         learnedWindow = TimeWindow(
-            start: EventTime(milliseconds: first),
+            start: pane.window(containing: EventTime(milliseconds: first)).start,
             end: EventTime(milliseconds: last).advanced(byMilliseconds: 1))
         aggregator.pin(
             ModelReference(
@@ -187,11 +190,18 @@ public struct ModelCollector: Sendable {
     }
 
     private mutating func extendSchema(with batch: PredictionBatch) {
-        let known = Set(schema.features.map(\.name))
-        let new = batch.features.filter { !known.contains($0.name) }
-        guard !new.isEmpty else { return }
-        schema.features += new.map { FeatureSchema(name: $0.name, kind: $0.column.kind) }
-        aggregator.update(schema: schema)
+        let features = batch.features.map { FeatureSchema(name: $0.name, kind: $0.column.kind) }
+        if addFeatures(features) { aggregator.update(schema: schema) }
+    }
+
+    /// Adds the features whose names are new, up to the limit; false when there are none.
+    private mutating func addFeatures(_ features: [FeatureSchema]) -> Bool {
+        var known = Set(schema.features.map(\.name))
+        let countBefore = schema.features.count
+        for feature in features where schema.features.count < Self.featureCountMax {
+            if known.insert(feature.name).inserted { schema.features.append(feature) }
+        }
+        return schema.features.count > countBefore
     }
 
     /// Learns the task and the positive label where the owner declared none.
@@ -293,7 +303,11 @@ public struct ModelCollector: Sendable {
         }
         self.schema = schema
         recordCount = try reader.read()
-        referenceSequence = Int(clamping: try reader.readVarint())
+        let sequence = try reader.readVarint()
+        guard sequence < 1 << 48 else {
+            throw .invalid(offset: reader.offset, reason: "\(sequence) references")
+        }
+        referenceSequence = Int(sequence)
         let hasWatermark = try reader.readBool()
         let time: Int64 = try reader.read()
         watermark = hasWatermark ? EventTime(milliseconds: time) : nil
@@ -330,54 +344,5 @@ public struct ModelCollector: Sendable {
     private static func readInput(_ reader: inout ByteReader) throws(ByteReadingError) -> Input {
         let count = try reader.readCount()
         return try InputCoding.decode(try reader.readSlice(count: count))
-    }
-}
-
-extension Outcome {
-    func encode(to writer: inout ByteWriter) {
-        writer.write(version)
-        writer.write(time.milliseconds)
-        writer.write(predictedLabel)
-        writer.write(score)
-        writer.write(predictedValue)
-        writer.write(truthLabel)
-        writer.write(truthValue)
-    }
-
-    init(decoding reader: inout ByteReader) throws(ByteReadingError) {
-        self.init(
-            version: try reader.readText(), time: EventTime(milliseconds: try reader.read()),
-            predictedLabel: try reader.readOptionalText(),
-            score: try reader.readOptionalDouble(),
-            predictedValue: try reader.readOptionalDouble(),
-            truthLabel: try reader.readOptionalText(),
-            truthValue: try reader.readOptionalDouble())
-    }
-}
-
-extension PredictionBatch {
-    /// This is the batch with only `rows`, strictly increasing; dictionaries stay as they are.
-    func selecting(rows: [Int]) -> PredictionBatch {
-        if rows.count == rowCount { return self }
-        func pick(_ column: TextColumn) -> TextColumn {
-            TextColumn(codes: rows.map { column.codes[$0] }, dictionary: column.dictionary)
-        }
-        var selection = PredictionBatch(model: model)
-        selection.rowCount = rows.count
-        selection.identities = rows.map { identities[$0] }
-        selection.times = rows.map { times[$0] }
-        selection.versions = pick(versions)
-        selection.features = features.map { name, column in
-            switch column {
-            case .numeric(let values): (name, .numeric(rows.map { values[$0] }))
-            case .categorical(let text): (name, .categorical(pick(text)))
-            }
-        }
-        selection.labels = pick(labels)
-        selection.scores = rows.map { scores[$0] }
-        selection.values = rows.map { values[$0] }
-        selection.truthLabels = pick(truthLabels)
-        selection.truthValues = rows.map { truthValues[$0] }
-        return selection
     }
 }

@@ -132,6 +132,9 @@ public struct Monitor: Sendable {
         }
         clock = try reader.readBool() ? .event : .wall
         position = try reader.read()
+        guard position >= 0 else {
+            throw .invalid(offset: reader.offset, reason: "position \(position)")
+        }
         collector = try Collector(decoding: &reader, storage: storage)
         judge = try Judge(decoding: &reader)
         guard reader.isAtEnd else {

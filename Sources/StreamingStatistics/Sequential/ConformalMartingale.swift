@@ -49,39 +49,29 @@ public struct ConformalCalibration: Equatable, Sendable {
 
 /// This bets that p-values are too small, over all strengths of the bet at once.
 ///
-/// Formula: ∫₀¹ Π_w ε p_w^{ε−1} dε by the midpoints of a grid (power martingales, mixed); as a detector
-/// M_w = ε p_w^{ε−1} (M_{w−1} + 1) for each ε, averaged.
-/// Source: as `ConformalCalibration`, and `EDetector`.
+/// Formula: ∫₀¹ Π_w ε p_w^{ε−1} dε by the midpoints of a grid (power martingales, mixed).
+/// Source: as `ConformalCalibration`.
 public struct PowerMartingale: Equatable, Sendable {
     /// Points of the grid of ε.
     public static let usualGridCount = 100
 
     /// The midpoints' martingales as logarithms, [gridCount].
     public private(set) var logProducts: [Double]
-    /// The midpoints' detectors, [gridCount].
-    public private(set) var detectors: [EDetector]
 
-    /// Starts at 1, the detector at 0.
+    /// Starts at 1.
     ///
     /// - Precondition: `gridCount` is positive.
     public init(gridCount: Int = usualGridCount) {
         precondition(gridCount > 0, "gridCount \(gridCount)")
         logProducts = Array(repeating: 0, count: gridCount)
-        detectors = Array(repeating: EDetector(), count: gridCount)
     }
 
     /// Adds a p-value; 0 counts as the smallest positive one.
     ///
     /// - Precondition: `pValue` is in 0...1.
     public mutating func absorb(_ pValue: Double) {
-        precondition((0...1).contains(pValue), "pValue \(pValue)")
-        let logP = log(max(pValue, .leastNormalMagnitude))
-        let width = 1 / Double(logProducts.count)
         for index in logProducts.indices {
-            let epsilon = (Double(index) + 0.5) * width
-            let factor = log(epsilon) + (epsilon - 1) * logP
-            logProducts[index] += factor
-            detectors[index].absorb(logFactor: factor)
+            logProducts[index] += logPowerFactor(pValue, index, of: logProducts.count)
         }
     }
 
@@ -89,16 +79,58 @@ public struct PowerMartingale: Equatable, Sendable {
     ///
     /// - Returns: As a logarithm.
     public var logValue: Double { logMean(logProducts) }
+}
 
-    /// This is the detector: without a change it is at least 1/α windows, on average, below 1/α.
-    public var detectorValue: Double {
+/// This is the same bet as a detector: it forgets what was before the change.
+///
+/// Formula: M_w = ε p_w^{ε−1} (M_{w−1} + 1) for each midpoint ε of a grid, averaged.
+/// Source: `EDetector` with the factors of `PowerMartingale`.
+public struct PowerDetector: Equatable, Sendable {
+    /// Points of the grid of ε: fewer than for the martingale, because evidence is only compared.
+    public static let usualGridCount = 20
+
+    /// One per midpoint.
+    public private(set) var detectors: [EDetector]
+
+    /// Starts at 0.
+    ///
+    /// - Precondition: `gridCount` is positive.
+    public init(gridCount: Int = usualGridCount) {
+        precondition(gridCount > 0, "gridCount \(gridCount)")
+        detectors = Array(repeating: EDetector(), count: gridCount)
+    }
+
+    /// Goes on from stored values, one per midpoint.
+    init(values: [Double]) {
+        precondition(!values.isEmpty, "no midpoints")
+        detectors = values.map { EDetector(value: $0) }
+    }
+
+    /// Adds a p-value; 0 counts as the smallest positive one.
+    ///
+    /// - Precondition: `pValue` is in 0...1.
+    public mutating func absorb(_ pValue: Double) {
+        for index in detectors.indices {
+            detectors[index].absorb(logFactor: logPowerFactor(pValue, index, of: detectors.count))
+        }
+    }
+
+    /// This is the average: without a change it is at least 1/α windows, on average, below 1/α.
+    public var value: Double {
         detectors.reduce(0) { $0 + $1.value / Double(detectors.count) }
     }
 
-    /// Starts the detector again from 0; the martingale goes on.
-    public mutating func resetDetector() {
+    /// Starts again from 0.
+    public mutating func reset() {
         for index in detectors.indices { detectors[index].reset() }
     }
+}
+
+/// This is ln(ε p^{ε−1}) at the midpoint ε of one cell of a grid on 0...1.
+private func logPowerFactor(_ pValue: Double, _ index: Int, of gridCount: Int) -> Double {
+    precondition((0...1).contains(pValue), "pValue \(pValue)")
+    let epsilon = (Double(index) + 0.5) / Double(gridCount)
+    return log(epsilon) + (epsilon - 1) * log(max(pValue, .leastNormalMagnitude))
 }
 
 /// These are numbers in 0..<1 that depend on nothing but a seed and a window: a replay draws the same.

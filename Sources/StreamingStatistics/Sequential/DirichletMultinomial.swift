@@ -98,6 +98,13 @@ public struct BinCountDetector: Equatable, Sendable {
         detectors = Array(repeating: EDetector(form), count: null.concentrations.count)
     }
 
+    /// Goes on from stored values, one per concentration.
+    init(null: DirichletMultinomial, values: [Double]) {
+        precondition(values.count == null.concentrations.count, "\(values.count) values")
+        self.null = null
+        detectors = values.map { EDetector(value: $0) }
+    }
+
     /// This is the average over the concentrations, an e-detector itself.
     public var value: Double {
         detectors.reduce(0) { $0 + $1.value / Double(detectors.count) }

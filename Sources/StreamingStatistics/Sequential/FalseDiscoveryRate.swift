@@ -68,13 +68,17 @@ private func adjust(
 /// - Parameters:
 ///   - eValues: At least 0, none NaN; nil is undefined and left out.
 ///   - alpha: The expected share of false rejections, or its growth per step for e-detectors; positive.
+///   - hypothesisCount: K, where more hypotheses share the level than are given; at least those given.
 /// - Returns: The indices of the rejected, in ascending order.
-public func eBenjaminiHochberg(_ eValues: [Double?], alpha: Double) -> [Int] {
+public func eBenjaminiHochberg(
+    _ eValues: [Double?], alpha: Double, hypothesisCount: Int? = nil
+) -> [Int] {
     precondition(alpha > 0, "alpha \(alpha)")
     let defined = eValues.indices.compactMap { index in eValues[index].map { (index, $0) } }
     precondition(defined.allSatisfy { $0.1 >= 0 }, "an e-value below 0")
     let sorted = defined.sorted { $0.1 == $1.1 ? $0.0 < $1.0 : $0.1 > $1.1 }
-    let count = Double(sorted.count)
+    let count = Double(hypothesisCount ?? sorted.count)
+    precondition(count >= Double(sorted.count), "\(sorted.count) of \(count) hypotheses")
     let rejected = sorted.indices.last { sorted[$0].1 * alpha * Double($0 + 1) >= count }
     return sorted.prefix((rejected ?? -1) + 1).map(\.0).sorted()
 }

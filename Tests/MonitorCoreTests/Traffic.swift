@@ -115,7 +115,7 @@ struct Replay {
     mutating func apply(_ input: Input) {
         let application = monitor.apply(input, at: monitor.position + 1)
         effects += application.effects
-        duplicateCount += application.duplicateCount
+        duplicateCount += application.absorption.duplicateCount
         if let model = application.refold {
             for earlier in inputs { monitor.refold(earlier, of: model) }
         }

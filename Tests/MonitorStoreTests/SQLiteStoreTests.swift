@@ -27,40 +27,36 @@ import Testing
 
     @Test func `the settings that durability rests on are read back`() throws {
         do {
-            do {
-                let store = try SQLiteStore(directory: folder.path)
-                defer { store.close() }
-                let settings = Dictionary(uniqueKeysWithValues: store.settings.map { $0 })
-                #expect(settings["synchronous"] == "2")
-                #expect(settings["journal_mode"] == "wal")
-                #expect(settings["page_size"] == "16384")
-                #expect(settings["mmap_size"] == "0")
-                #expect(settings["wal_autocheckpoint"] == "0")
-            }
+            let store = try SQLiteStore(directory: folder.path)
+            defer { store.close() }
+            let settings = Dictionary(uniqueKeysWithValues: store.settings.map { $0 })
+            #expect(settings["synchronous"] == "2")
+            #expect(settings["journal_mode"] == "wal")
+            #expect(settings["page_size"] == "16384")
+            #expect(settings["mmap_size"] == "0")
+            #expect(settings["wal_autocheckpoint"] == "0")
         }
     }
 
     @Test func `positions count from 1 without gaps, also after a restart`() throws {
         do {
-            do {
-                let store = try SQLiteStore(directory: folder.path)
-                defer { store.close() }
-                #expect(try store.lastPosition == 0)
-                #expect(try store.append([payload(1)]) == 1...1)
-                #expect(try store.append([payload(2), payload(3), []]) == 2...4)
-            }
-            do {
-                let store = try SQLiteStore(directory: folder.path)
-                defer { store.close() }
-                #expect(try store.lastPosition == 4)
-                #expect(try store.append([payload(5)]) == 5...5)
-                let all = try entries(store)
-                #expect(all.map(\.position) == [1, 2, 3, 4, 5])
-                #expect(
-                    all.map(\.payload) == [payload(1), payload(2), payload(3), [], payload(5)])
-                #expect(try entries(store, after: 2, through: 4).map(\.position) == [3, 4])
-                #expect(try entries(store, after: 5).isEmpty)
-            }
+            let store = try SQLiteStore(directory: folder.path)
+            defer { store.close() }
+            #expect(try store.lastPosition == 0)
+            #expect(try store.append([payload(1)]) == 1...1)
+            #expect(try store.append([payload(2), payload(3), []]) == 2...4)
+        }
+        do {
+            let store = try SQLiteStore(directory: folder.path)
+            defer { store.close() }
+            #expect(try store.lastPosition == 4)
+            #expect(try store.append([payload(5)]) == 5...5)
+            let all = try entries(store)
+            #expect(all.map(\.position) == [1, 2, 3, 4, 5])
+            #expect(
+                all.map(\.payload) == [payload(1), payload(2), payload(3), [], payload(5)])
+            #expect(try entries(store, after: 2, through: 4).map(\.position) == [3, 4])
+            #expect(try entries(store, after: 5).isEmpty)
         }
     }
 
@@ -80,87 +76,82 @@ import Testing
 
     @Test func `an effect is taken once by its key, and delivered once`() throws {
         do {
-            do {
-                let store = try SQLiteStore(directory: folder.path)
-                defer { store.close() }
-                let effects = [effect("b", 2), effect("a", 1)]
-                try store.commit(snapshot: nil, effects: effects, position: 2)
-                // A replay makes the same keys; what is known stays as it is.
-                try store.commit(
-                    snapshot: nil, effects: [effect("a", 7, payload: "other"), effect("c", 3)],
-                    position: 7)
-                let pending = try store.pendingDeliveries(kind: "file-request", limit: 10)
-                #expect(pending == [effect("a", 1), effect("b", 2), effect("c", 3)])
-                #expect(try store.pendingDeliveries(kind: "file-request", limit: 2).count == 2)
-                #expect(try store.pendingDeliveries(kind: "alert", limit: 10).isEmpty)
+            let store = try SQLiteStore(directory: folder.path)
+            defer { store.close() }
+            let effects = [effect("b", 2), effect("a", 1)]
+            try store.commit(snapshot: nil, effects: effects, position: 2)
+            // A replay makes the same keys; what is known stays as it is.
+            try store.commit(
+                snapshot: nil, effects: [effect("a", 7, payload: "other"), effect("c", 3)],
+                position: 7)
+            let pending = try store.pendingDeliveries(kind: "file-request", limit: 10)
+            #expect(pending == [effect("a", 1), effect("b", 2), effect("c", 3)])
+            #expect(try store.pendingDeliveries(kind: "file-request", limit: 2).count == 2)
+            #expect(try store.pendingDeliveries(kind: "alert", limit: 10).isEmpty)
 
-                try store.confirmDelivery(key: "a")
-                try store.confirmDelivery(key: "a")
-                try store.confirmDelivery(key: "nobody")
-            }
-            do {
-                let store = try SQLiteStore(directory: folder.path)
-                defer { store.close() }
-                try store.commit(snapshot: nil, effects: [effect("a", 1)], position: 8)
-                let pending = try store.pendingDeliveries(kind: "file-request", limit: 10)
-                #expect(pending.map(\.key) == ["b", "c"])
-            }
+            try store.confirmDelivery(key: "a")
+            try store.confirmDelivery(key: "a")
+            try store.confirmDelivery(key: "nobody")
+        }
+        do {
+            let store = try SQLiteStore(directory: folder.path)
+            defer { store.close() }
+            try store.commit(snapshot: nil, effects: [effect("a", 1)], position: 8)
+            let pending = try store.pendingDeliveries(kind: "file-request", limit: 10)
+            #expect(pending.map(\.key) == ["b", "c"])
         }
     }
 
     @Test func `the newest snapshot is read`() throws {
         do {
-            do {
-                let store = try SQLiteStore(directory: folder.path)
-                defer { store.close() }
-                #expect(try store.newestSnapshot() == nil)
-                for position in 1...4 as ClosedRange<Int64> {
-                    try store.commit(
-                        snapshot: payload(Int(position)), effects: [], position: position)
-                }
-                try store.commit(snapshot: nil, effects: [], position: 9)
+            let store = try SQLiteStore(directory: folder.path)
+            defer { store.close() }
+            #expect(try store.snapshots().isEmpty)
+            for position in 1...4 as ClosedRange<Int64> {
+                try store.commit(
+                    snapshot: payload(Int(position)), effects: [], position: position)
             }
-            do {
-                let store = try SQLiteStore(directory: folder.path)
-                defer { store.close() }
-                let newest = try #require(try store.newestSnapshot())
-                #expect(newest.position == 4)
-                #expect(newest.bytes == payload(4))
-            }
+            try store.commit(snapshot: nil, effects: [], position: 9)
+        }
+        do {
+            let store = try SQLiteStore(directory: folder.path)
+            defer { store.close() }
+            let newest = try #require(try store.snapshots().first)
+            #expect(newest.position == 4)
+            #expect(try store.snapshots().map(\.position) == [4, 3])
+            #expect(newest.bytes == payload(4))
         }
     }
 
     @Test func `a corrupt snapshot is passed over for the older one`() throws {
+        let (old, new) = (
+            [UInt8](repeating: 0xAB, count: 99), [UInt8](repeating: 0xCD, count: 99)
+        )
         do {
-            let (old, new) = (
-                [UInt8](repeating: 0xAB, count: 99), [UInt8](repeating: 0xCD, count: 99)
-            )
-            do {
-                let store = try SQLiteStore(directory: folder.path)
-                defer { store.close() }
-                try store.commit(snapshot: old, effects: [], position: 1)
-                try store.commit(snapshot: new, effects: [], position: 2)
-            }
-            let file = folder.appendingPathComponent("leeway.sqlite")
-            func flip(_ pattern: [UInt8]) throws {
-                var data = try Data(contentsOf: file)
-                let place = try #require(data.firstRange(of: pattern))
-                data[place.lowerBound + 50] ^= 1
-                try data.write(to: file)
-            }
-            try flip(new)
-            do {
-                let store = try SQLiteStore(directory: folder.path)
-                defer { store.close() }
-                #expect(try store.newestSnapshot()?.position == 1)
-                #expect(try store.newestSnapshot()?.bytes == old)
-            }
-            try flip(old)
-            do {
-                let store = try SQLiteStore(directory: folder.path)
-                defer { store.close() }
-                #expect(try store.newestSnapshot() == nil)
-            }
+            let store = try SQLiteStore(directory: folder.path)
+            defer { store.close() }
+            try store.commit(snapshot: old, effects: [], position: 1)
+            try store.commit(snapshot: new, effects: [], position: 2)
+        }
+        let file = folder.appendingPathComponent("leeway.sqlite")
+        func flip(_ pattern: [UInt8]) throws {
+            var data = try Data(contentsOf: file)
+            let place = try #require(data.firstRange(of: pattern))
+            data[place.lowerBound + 50] ^= 1
+            try data.write(to: file)
+        }
+        try flip(new)
+        do {
+            let store = try SQLiteStore(directory: folder.path)
+            defer { store.close() }
+            #expect(try store.snapshots().first?.position == 1)
+            #expect(try store.snapshots().first?.bytes == old)
+        }
+        try flip(old)
+        do {
+            let store = try SQLiteStore(directory: folder.path)
+            defer { store.close() }
+            #expect(try store.snapshots().isEmpty)
         }
     }
 
@@ -168,37 +159,33 @@ import Testing
 
     @Test func `a second owner is refused until the first has gone`() throws {
         do {
-            do {
-                let store = try SQLiteStore(directory: folder.path)
-                defer { store.close() }
-                #expect(throws: StoreError.locked(directory: folder.path)) {
-                    try SQLiteStore(directory: folder.path)
-                }
-                // The first one works on.
-                #expect(try store.append([[1]]) == 1...1)
+            let store = try SQLiteStore(directory: folder.path)
+            defer { store.close() }
+            #expect(throws: StoreError.locked(directory: folder.path)) {
+                try SQLiteStore(directory: folder.path)
             }
-            do {
-                let store = try SQLiteStore(directory: folder.path)
-                defer { store.close() }
-                #expect(try store.lastPosition == 1)
-            }
+            // The first one works on.
+            #expect(try store.append([[1]]) == 1...1)
+        }
+        do {
+            let store = try SQLiteStore(directory: folder.path)
+            defer { store.close() }
+            #expect(try store.lastPosition == 1)
         }
     }
 
     @Test func `a reader looks while the owner writes, and cannot write`() throws {
         do {
+            let owner = try SQLiteStore(directory: folder.path)
+            defer { owner.close() }
+            _ = try owner.append([[1], [2]])
             do {
-                let owner = try SQLiteStore(directory: folder.path)
-                defer { owner.close() }
-                _ = try owner.append([[1], [2]])
-                do {
-                    let reader = try SQLiteStore(directory: folder.path, readOnly: true)
-                    defer { reader.close() }
-                    #expect(try reader.lastPosition == 2)
-                    #expect(throws: StoreError.self) { try reader.append([[3]]) }
-                    _ = try owner.append([[3]])
-                    #expect(try entries(reader).map(\.payload) == [[1], [2], [3]])
-                }
+                let reader = try SQLiteStore(directory: folder.path, readOnly: true)
+                defer { reader.close() }
+                #expect(try reader.lastPosition == 2)
+                #expect(throws: StoreError.self) { try reader.append([[3]]) }
+                _ = try owner.append([[3]])
+                #expect(try entries(reader).map(\.payload) == [[1], [2], [3]])
             }
         }
     }
@@ -234,18 +221,16 @@ import Testing
     /// Opens and reads everything: every fault must be an error that names itself.
     private func readAll(_ folder: URL) throws -> [LogEntry]? {
         do {
-            do {
-                let store = try SQLiteStore(directory: folder.path)
-                defer { store.close() }
-                _ = try store.newestSnapshot()
-                _ = try store.pendingDeliveries(kind: "file-request", limit: 10)
-                _ = try store.lastPosition
-                return try entries(store)
-            }
-        } catch {
-            #expect(!"\(error)".isEmpty)
-            return nil
+            let store = try SQLiteStore(directory: folder.path)
+            defer { store.close() }
+            _ = try store.snapshots()
+            _ = try store.pendingDeliveries(kind: "file-request", limit: 10)
+            _ = try store.lastPosition
+            return try entries(store)
         }
+    } catch {
+        #expect(!"\(error)".isEmpty)
+        return nil
     }
 
     @Test func `what is no database is the typed error`() throws {
@@ -258,71 +243,63 @@ import Testing
     }
 
     @Test func `a file cut anywhere ends in an error or in entries that were written`() throws {
-        do {
-            let (file, bytes) = try sample(folder)
-            for length in stride(from: 100, to: bytes.count, by: bytes.count / 12) {
-                try bytes.prefix(length).write(to: file)
-                for entry in try readAll(folder) ?? [] {
-                    #expect(Set(entry.payload) == [UInt8(entry.position - 1)])
-                }
+        let (file, bytes) = try sample(folder)
+        for length in stride(from: 100, to: bytes.count, by: bytes.count / 12) {
+            try bytes.prefix(length).write(to: file)
+            for entry in try readAll(folder) ?? [] {
+                #expect(Set(entry.payload) == [UInt8(entry.position - 1)])
             }
         }
     }
 
     @Test(arguments: UInt64(0)..<12)
     func `a file with damaged pages ends in an error or in entries`(seed: UInt64) throws {
-        do {
-            let (file, bytes) = try sample(folder)
-            var random = SeededGenerator(seed: seed)
-            var damaged = bytes
-            for _ in 0..<Int.random(in: 1...40, using: &random) {
-                let place = Int.random(in: 0..<bytes.count, using: &random)
-                damaged[place] = UInt8.random(in: 0...255, using: &random)
-            }
-            try damaged.write(to: file)
-            _ = try readAll(folder)
+        let (file, bytes) = try sample(folder)
+        var random = SeededGenerator(seed: seed)
+        var damaged = bytes
+        for _ in 0..<Int.random(in: 1...40, using: &random) {
+            let place = Int.random(in: 0..<bytes.count, using: &random)
+            damaged[place] = UInt8.random(in: 0...255, using: &random)
         }
+        try damaged.write(to: file)
+        _ = try readAll(folder)
     }
 
     @Test func `a file of a newer program is refused and left alone`() throws {
-        do {
-            let (file, bytes) = try sample(folder)
-            var newer = bytes
-            // SQLite's user_version: four bytes, big-endian, at 60.
-            newer.replaceSubrange(60..<64, with: [0, 0, 0, 99])
-            try newer.write(to: file)
+        let (file, bytes) = try sample(folder)
+        var newer = bytes
+        // SQLite's user_version: four bytes, big-endian, at 60.
+        newer.replaceSubrange(60..<64, with: [0, 0, 0, 99])
+        try newer.write(to: file)
 
-            #expect(throws: StoreError.newerVersion(found: 99, known: 1)) {
-                try SQLiteStore(directory: folder.path)
-            }
-            #expect(try Data(contentsOf: file)[60..<64] == Data([0, 0, 0, 99]))
+        #expect(throws: StoreError.newerVersion(found: 99, known: 1)) {
+            try SQLiteStore(directory: folder.path)
         }
+        #expect(try Data(contentsOf: file)[60..<64] == Data([0, 0, 0, 99]))
     }
 
     @Test func `a torn write-ahead log loses its tail and nothing before`() throws {
+        let live = folder.appendingPathComponent("live")
         do {
-            let live = folder.appendingPathComponent("live")
-            do {
-                let store = try SQLiteStore(directory: live.path)
-                defer { store.close() }
-                for number in 0..<8 { _ = try store.append([payload(number)]) }
-                let log = try Data(contentsOf: live.appendingPathComponent("leeway.sqlite-wal"))
-                let base = try Data(contentsOf: live.appendingPathComponent("leeway.sqlite"))
-                var counts: [Int] = []
-                for step in 0...16 {
-                    let copy = folder.appendingPathComponent("copy-\(step)")
-                    try FileManager.default.createDirectory(
-                        at: copy, withIntermediateDirectories: true)
-                    try base.write(to: copy.appendingPathComponent("leeway.sqlite"))
-                    try log.prefix(log.count * step / 16)
-                        .write(to: copy.appendingPathComponent("leeway.sqlite-wal"))
-                    let found = try #require(try readAll(copy))
-                    #expect(found.map(\.payload) == (0..<found.count).map { payload($0) })
-                    counts.append(found.count)
-                }
-                #expect(counts == counts.sorted())
-                #expect(counts.last == 8)
+            let store = try SQLiteStore(directory: live.path)
+            defer { store.close() }
+            for number in 0..<8 { _ = try store.append([payload(number)]) }
+            let log = try Data(contentsOf: live.appendingPathComponent("leeway.sqlite-wal"))
+            let base = try Data(contentsOf: live.appendingPathComponent("leeway.sqlite"))
+            var counts: [Int] = []
+            for step in 0...16 {
+                let copy = folder.appendingPathComponent("copy-\(step)")
+                try FileManager.default.createDirectory(
+                    at: copy, withIntermediateDirectories: true)
+                try base.write(to: copy.appendingPathComponent("leeway.sqlite"))
+                try log.prefix(log.count * step / 16)
+                    .write(to: copy.appendingPathComponent("leeway.sqlite-wal"))
+                let found = try #require(try readAll(copy))
+                #expect(found.map(\.payload) == (0..<found.count).map { payload($0) })
+                counts.append(found.count)
             }
+            #expect(counts == counts.sorted())
+            #expect(counts.last == 8)
         }
     }
 }

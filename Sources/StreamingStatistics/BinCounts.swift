@@ -80,6 +80,43 @@ public struct BinCounts: Equatable, Sendable {
         storage = .dense(counts)
     }
 
+    /// Counts values themselves; returns how many were NaN, which have no bin.
+    ///
+    /// - Precondition: `edges` have these bins.
+    /// - Complexity: O(values + binCount); for a few values `bins(of:into:)` is cheaper.
+    public mutating func add(_ values: Span<Double>, edges: BinEdges) -> UInt64 {
+        precondition(edges.binCount == binCount, "\(edges.binCount) and \(binCount) bins")
+        return add(count: values.count) { edges.count(values.extracting($0), into: &$1) }
+    }
+
+    /// The same for values of single precision.
+    ///
+    /// - Precondition: `edges` have these bins.
+    public mutating func add(_ values: Span<Float>, edges: NarrowBinEdges) -> UInt64 {
+        precondition(edges.edges.binCount == binCount, "\(edges.edges.binCount), \(binCount) bins")
+        return add(count: values.count) { edges.count(values.extracting($0), into: &$1) }
+    }
+
+    private mutating func add(
+        count: Int, _ countPart: (Range<Int>, inout [UInt32]) -> Void
+    ) -> UInt64 {
+        var lanes = [UInt32](repeating: 0, count: 2 * (binCount + 1))
+        var missing: UInt64 = 0
+        var start = 0
+        // Parts that a count of 32 bits holds.
+        while start < count {
+            let end = start + min(count - start, 1 << 31)
+            countPart(start..<end, &lanes)
+            for bin in 0..<binCount {
+                add(bin, count: UInt64(lanes[2 * bin]) + UInt64(lanes[2 * bin + 1]))
+            }
+            missing += UInt64(lanes[2 * binCount]) + UInt64(lanes[2 * binCount + 1])
+            start = end
+            if start < count { for index in lanes.indices { lanes[index] = 0 } }
+        }
+        return missing
+    }
+
     /// Takes one back.
     ///
     /// - Precondition: The bin's count is positive.

@@ -12,7 +12,7 @@ public struct BinEdges: Equatable, Sendable {
     public let isAtom: [Bool]
     /// The reference's deciles without repeats, a subset of `edges`.
     public let decileEdges: [Double]
-    private let table: EdgeTable
+    private let table: EdgeTable<Double>
 
     /// The number of bins, `edges.count + 1`.
     public var binCount: Int { edges.count + 1 }
@@ -163,5 +163,10 @@ public struct BinEdges: Equatable, Sendable {
     public func bins(of values: Span<Double>, into bins: inout [UInt16]) {
         if bins.count != values.count { bins = [UInt16](repeating: 0, count: values.count) }
         table.bins(of: values, into: &bins)
+    }
+
+    /// Adds values to two counts of each bin, [(binCount + 1) · 2], the last two of NaN.
+    func count(_ values: Span<Double>, into lanes: inout [UInt32]) {
+        table.count(values, into: &lanes)
     }
 }

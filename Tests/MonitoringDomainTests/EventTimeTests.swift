@@ -70,6 +70,18 @@ import Testing
         }
     }
 
+    @Test(
+        arguments: [
+            (5, 3, 2), (3, 5, -2), (.max, .min, .max), (.min, .max, .min), (.max, -1, .max),
+            (.min, 1, .min), (0, .min, .max), (-1, .min, .max), (0, .max, -.max),
+        ] as [(Int64, Int64, Int64)])
+    func `a distance saturates at the ends of the range`(to: Int64, from: Int64, expected: Int64) {
+        let distance = EventTime(milliseconds: to).milliseconds(
+            since: EventTime(milliseconds: from))
+
+        #expect(distance == expected)
+    }
+
     @Test func `moving saturates at the ends of the range`() {
         let last = EventTime(milliseconds: .max)
         let first = EventTime(milliseconds: .min)

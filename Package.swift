@@ -87,7 +87,7 @@ let package = Package(
             name: "LeewayBenchmarks",
             dependencies: [
                 "MonitoringDomain", "RecordCoding", "StreamingStatistics",
-                "WindowAggregation", "MonitorCore",
+                "WindowAggregation", "MonitorCore", "MonitorStore", "MonitorService",
             ], swiftSettings: settings),
         .executableTarget(
             name: "leeway",

@@ -1,11 +1,14 @@
 import MonitorCore
-import MonitorStore
-import MonitoringDomain
-import WindowAggregation
+public import MonitorStore
+public import MonitoringDomain
+public import WindowAggregation
 
 extension PartitionFiles {
     /// This is the place of each model's sealed ids; a reader opens what is there and writes nothing.
-    func storage(isReadOnly: Bool) -> @Sendable (ModelID) -> PartitionStorage {
+    ///
+    /// - Parameter isReadOnly: True for a reader of somebody else's directory.
+    /// - Returns: The storage of a model.
+    public func storage(isReadOnly: Bool) -> @Sendable (ModelID) -> PartitionStorage {
         { model in
             let prefix = "\(model.rawValue)."
             return PartitionStorage(

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import LeewayBenchmarks
 
 struct BenchCommand: ParsableCommand {
@@ -7,33 +8,63 @@ struct BenchCommand: ParsableCommand {
         discussion: """
             Build with -c release first: a debug build says nothing about speed.
 
+              path    bytes to profiles, on one core
+              join    predictions with ids, up to 50 million of them
+              ingest  the real server over HTTP, durable and joined
+
             Example:
-              leeway bench path --json
+              leeway bench ingest --seconds 60 --json
             """)
 
-    @Argument(help: "Benchmarks: path. All where absent.")
+    private static let known = ["path", "join", "ingest"]
+
+    @Argument(help: "Benchmarks: path, join, ingest. All where absent.")
     var names: [String] = []
     @Flag(help: "One JSON object a line.")
     var json = false
+    @Option(help: "How long the server is loaded.")
+    var seconds = 60
 
-    func run() throws {
-        for name in names where name != "path" {
-            throw CommandFailure(code: .usage, message: "error: no benchmark \"\(name)\"; path is")
+    func validate() throws {
+        for name in names where !Self.known.contains(name) {
+            throw ValidationError(
+                "no benchmark \"\(name)\"; \(Self.known.joined(separator: ", ")) are")
         }
-        for result in try PathBenchmark.run() {
-            let ratios = result.ratios.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ",")
-            if json {
-                print(
-                    "{\"bench\":\"\(result.bench)\",\"case\":\"\(result.name)\",\"value\":"
-                        + "\(result.value),\"unit\":\"\(result.unit)\",\"ratios\":{\(ratios)}}")
-            } else {
-                let words = result.ratios.map { "\(round($0.1 * 1_000) / 10) % of \($0.0)" }
-                print(
-                    "\(result.bench)  \(result.name): \(Int(result.value)) \(result.unit)  "
-                        + words.joined(separator: ", "))
-            }
+        guard (1...3_600).contains(seconds) else {
+            throw ValidationError("seconds: \(seconds) found, 1 to 3600 expected")
         }
     }
 
-    private func round(_ value: Double) -> Double { value.rounded() }
+    func run() throws {
+        do {
+            for name in names.isEmpty ? Self.known : names {
+                switch name {
+                case "join": try JoinBenchmark.run(show)
+                case "ingest": try IngestBenchmark.run(seconds: seconds, show)
+                default: for result in try PathBenchmark.run() { show(result) }
+                }
+            }
+        } catch let error as BenchmarkError {
+            throw CommandFailure(code: .dependency, message: "error: \(error)")
+        }
+    }
+
+    private func show(_ result: BenchmarkResult) {
+        let ratios = result.ratios.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ",")
+        if json {
+            print(
+                "{\"bench\":\"\(result.bench)\",\"case\":\"\(result.name)\",\"value\":"
+                    + "\(result.value),\"unit\":\"\(result.unit)\",\"ratios\":{\(ratios)}}")
+        } else {
+            let words = result.ratios.map { "\(rounded($0.1 * 100)) % of \($0.0)" }
+            let value = result.value < 100 ? "\(rounded(result.value))" : "\(Int(result.value))"
+            print(
+                "\(result.bench)  \(result.name): \(value) \(result.unit)  "
+                    + words.joined(separator: ", "))
+        }
+        // A curve takes minutes: each point is to be seen when it is there.
+        fflush(nil)
+    }
+
+    private func rounded(_ value: Double) -> Double { (value * 10).rounded() / 10 }
 }

@@ -8,23 +8,23 @@ extension MonitorRunner {
     ///
     /// - Parameters:
     ///   - store: The log and its snapshots.
-    ///   - clock: Where the rules' "now" comes from.
+    ///   - clock: Where the rules' "now" comes from; nil for what the snapshot says.
     ///   - logger: Told of a snapshot that is passed over.
     ///   - keepsEffects: True for the owner of the log: effects of the tail whose commit was cut off
     ///     are stored now. A reader leaves the store as it is.
     /// - Returns: The state after the log's last entry.
     /// - Throws: `StoreError`, and `ByteReadingError` for an entry that cannot be read.
     public static func recover(
-        _ store: SQLiteStore, clock: Monitor.Clock, logger: Logger, keepsEffects: Bool = true
+        _ store: SQLiteStore, clock: Monitor.Clock?, logger: Logger, keepsEffects: Bool = true
     ) throws -> Monitor {
         let storage = PartitionFiles(dataDirectory: store.directory)
             .storage(isReadOnly: !keepsEffects)
-        var monitor = Monitor(clock: clock, storage: storage)
+        var monitor = Monitor(clock: clock ?? .event, storage: storage)
         for snapshot in try store.snapshots() {
             do {
                 let restored = try Monitor(
                     snapshot: try LogPayload.decompress(snapshot.bytes), storage: storage)
-                guard restored.clock == clock else { break }
+                guard clock == nil || restored.clock == clock else { break }
                 monitor = restored
                 break
             } catch {

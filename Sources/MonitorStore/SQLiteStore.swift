@@ -276,6 +276,14 @@ public final class SQLiteStore: Sendable {
         }
     }
 
+    func vacuum(into path: String) throws(StoreError) {
+        try attempt {
+            try writer.writeWithoutTransaction {
+                try $0.execute(sql: "VACUUM INTO ?", arguments: [path])
+            }
+        }
+    }
+
     /// Removes the snapshots, so that the next start folds the whole log.
     public func dropSnapshots() throws(StoreError) {
         try attempt { try writer.write { try $0.execute(sql: "DELETE FROM snapshot") } }

@@ -11,6 +11,7 @@ struct Leeway: AsyncParsableCommand {
         version: LeewayVersion.text,
         subcommands: [
             ServeCommand.self, DemoCommand.self, ReplayCommand.self, MeasureCommand.self,
+            VerifyCommand.self, BackupCommand.self,
             RulesCommand.self, MigrateCommand.self, BenchCommand.self,
         ])
 

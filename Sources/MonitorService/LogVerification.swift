@@ -1,0 +1,146 @@
+import Foundation
+public import MonitorCore
+public import MonitorStore
+import MonitoringDomain
+import RecordCoding
+import WindowAggregation
+
+/// This is the check that what is stored equals what its log says: every aggregate is computed again,
+/// and every id is counted again by a set that knows nothing of the join.
+public enum LogVerification {
+    /// Ids that are counted by a set; with more, the join's own count is believed.
+    static let countedIDsMax = 30_000_000
+    /// Differences that are named; more are as wrong.
+    static let differenceCountMax = 50
+
+    /// This is what was compared, and what differs.
+    public struct Report: Sendable {
+        /// Entries of the log that were folded again.
+        public var entryCount = 0
+        /// Rows in them.
+        public var rowCount = 0
+        /// Models that were compared.
+        public var modelCount = 0
+        /// Sentences; nothing where all is equal.
+        public var differences: [String] = []
+    }
+
+    /// Folds the log again, from its first entry to the last that `state` has seen, and compares.
+    ///
+    /// - Parameters:
+    ///   - state: What is stored: the newest snapshot and the log's tail.
+    ///   - store: The log.
+    /// - Returns: What differs.
+    /// - Throws: `StoreError`, and `ByteReadingError` for an entry that cannot be read.
+    public static func run(_ state: Monitor, _ store: SQLiteStore) throws -> Report {
+        var report = Report()
+        let folder = FileManager.default.temporaryDirectory
+            .appending(path: "leeway-verify-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let files = PartitionFiles(dataDirectory: folder.path)
+        var again = Monitor(clock: state.clock, storage: files.storage(isReadOnly: false))
+        var ids: [ModelID: CountedIDs] = [:]
+        var idCount = 0
+        try store.forEachEntry(after: 0, through: state.position) { entry in
+            let input = try LogPayload.decode(entry.payload)
+            report.entryCount += 1
+            report.rowCount += input.rowCount
+            let application = again.apply(input, at: entry.position)
+            if let model = application.refold {
+                try MonitorRunner.refold(
+                    model, of: &again, through: entry.position - 1, from: store)
+            }
+            if case .predictions(let batch) = input, idCount <= countedIDsMax {
+                idCount += ids[batch.model, default: CountedIDs()].count(batch)
+            }
+        }
+        report.modelCount = state.collector.models.count
+        report.differences = differences(state, again)
+        guard idCount <= countedIDsMax else { return report }
+        for (model, counted) in ids {
+            guard let collector = again.collector.models[model] else { continue }
+            // What is older than the horizon counts nowhere, or again; halves are joined elsewhere.
+            guard collector.join.tally.tooOldPredictions == 0, collector.pairing.isEmpty else {
+                continue
+            }
+            if collector.recordCount != counted.total {
+                report.differences.append(
+                    "\(model): \(collector.recordCount) predictions counted, \(counted.total) "
+                        + "distinct ids in the log")
+            }
+        }
+        return report
+    }
+
+    private struct CountedIDs {
+        var known: Set<RecordIdentity> = []
+        var nameless: UInt64 = 0
+        var total: UInt64 { UInt64(known.count) + nameless }
+
+        mutating func count(_ batch: PredictionBatch) -> Int {
+            let before = known.count
+            for identity in batch.identities {
+                if identity == .none { nameless += 1 } else { known.insert(identity) }
+            }
+            return known.count - before
+        }
+    }
+
+    private static func differences(_ stored: Monitor, _ again: Monitor) -> [String] {
+        var differences: [String] = []
+        let models = Set(stored.collector.models.keys).union(again.collector.models.keys)
+        for model in models.sorted() {
+            guard let left = stored.collector.models[model],
+                let right = again.collector.models[model]
+            else {
+                differences.append("\(model): known only to one of state and log")
+                continue
+            }
+            if left.recordCount != right.recordCount {
+                differences.append(
+                    "\(model): \(left.recordCount) predictions stored, \(right.recordCount) in the log"
+                )
+            }
+            guard !left.aggregator.equals(right.aggregator) else { continue }
+            let named = measuredDifferences(left, right)
+            differences +=
+                named.isEmpty ? ["\(model): profiles differ in their last digits"] : named
+        }
+        return Array(differences.prefix(differenceCountMax))
+    }
+
+    /// Names the hours and statistics in which two states of a model differ.
+    private static func measuredDifferences(
+        _ stored: ModelCollector, _ again: ModelCollector
+    ) -> [String] {
+        let extents = [stored.aggregator.extent, again.aggregator.extent].compactMap { $0 }
+        guard let first = extents.map(\.start).min(), let last = extents.map(\.end).max() else {
+            return []
+        }
+        let model = stored.schema.model
+        var differences: [String] = []
+        var start = WindowSpan.milliseconds(WindowSpan.hour).window(containing: first).start
+        while start < last, differences.count < differenceCountMax {
+            let end = start.advanced(byMilliseconds: WindowSpan.hour)
+            let window = TimeWindow(start: start, end: end)
+            for statistic in Statistic.allCases {
+                let isOfFeature = statistic.group == .quality || statistic.group == .drift
+                let features: [String?] = isOfFeature ? stored.aggregator.featureNames : [nil]
+                for feature in features {
+                    let query = MeasurementQuery(
+                        model: model, statistic: statistic, feature: feature)
+                    let left = stored.measure(query, window: window)
+                    let right = again.measure(query, window: window)
+                    guard left != right else { continue }
+                    let subject = feature.map { "\(statistic.rawValue)(\($0))" }
+                    differences.append(
+                        "\(model): \(subject ?? statistic.rawValue) of \(start)/\(end): "
+                            + "\(left.reading) stored, \(right.reading) in the log")
+                }
+            }
+            start = end
+        }
+        return differences
+    }
+}

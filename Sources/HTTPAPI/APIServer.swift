@@ -1,26 +1,80 @@
 import HTTPTypes
-public import Hummingbird
+import Hummingbird
 import HummingbirdCore
-public import Logging
+import Logging
 public import MonitorService
+import ServiceLifecycle
+
+/// This is what a server is told beside its service.
+public struct ServerOptions: Sendable {
+    /// What connections may cost.
+    public var limits: ConnectionLimits
+    /// The names under which we may be asked.
+    public var hosts: HostList
+    /// How connections are encrypted; nil where they are not.
+    public var tls: TLSFiles?
+    /// The rate of keys without one of their own; nil for no limit.
+    public var requestsPerSecond: Int?
+
+    /// Makes options.
+    public init(
+        limits: ConnectionLimits, hosts: HostList, tls: TLSFiles?, requestsPerSecond: Int?
+    ) {
+        self.limits = limits
+        self.hosts = hosts
+        self.tls = tls
+        self.requestsPerSecond = requestsPerSecond
+    }
+}
 
 /// This is the HTTP face of a service.
-public enum APIServer {
-    /// This is the application, ready to run, on the service's address.
+public struct APIServer: Sendable {
+    private let group: ServiceGroup
+
+    /// Makes a server of the service's address; it listens when it is run.
     ///
     /// - Parameters:
     ///   - service: What the routes ask.
-    ///   - host: The address to listen on.
-    ///   - port: The port to listen on; 0 lets the system choose.
-    ///   - limits: What connections may cost.
-    ///   - hosts: The names under which we may be asked.
-    ///   - logger: The server's own log.
+    ///   - options: What the server is told.
     ///   - onListening: Called with the port once connections are taken.
-    /// - Returns: The application; it serves while it is run.
-    public static func application(
-        for service: Service, host: String, port: Int, limits: ConnectionLimits, hosts: HostList,
-        logger: Logger, onListening: @escaping @Sendable (Int) async -> Void
-    ) -> some ApplicationProtocol {
+    /// - Throws: For files of TLS that cannot be used.
+    public init(
+        service: MonitorService.Service, options: ServerOptions,
+        onListening: @escaping @Sendable (Int) async -> Void
+    ) throws {
+        let configuration = service.configuration
+        let access = AccessControl(
+            keys: KeyStore(directory: configuration.dataDirectory),
+            requestsPerSecond: options.requestsPerSecond,
+            isOverloaded: { service.runner.isOverloaded })
+        let gate = ConnectionGate(limits: options.limits, hosts: options.hosts) {
+            access.problem(of: &$0, from: $1)
+        }
+        let tls = try options.tls?.context()
+        // The server's own lines say nothing that ours do not; at a stop it reports each open
+        // connection as an error.
+        var logger = Logger(label: "leeway.server")
+        logger.logLevel = .critical
+        let application = Application(
+            router: Self.router(for: service),
+            server: HTTPServerBuilder { responder in
+                StrictChannel(gate: gate, tls: tls, responder: responder)
+            },
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.host, port: configuration.port),
+                serverName: "leeway", backlog: 1_024,
+                availableConnectionsDelegate: .maximum(
+                    options.limits.connectionCountMax + options.limits.reserveCountMax,
+                    logger: logger)),
+            onServerRunning: { channel in
+                await onListening(channel.localAddress?.port ?? configuration.port)
+            },
+            logger: logger)
+        group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(services: [application], logger: logger))
+    }
+
+    private static func router(for service: MonitorService.Service) -> Router<BasicRequestContext> {
         let router = Router(
             context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ProblemMiddleware())
@@ -30,19 +84,14 @@ public enum APIServer {
         ReadRoutes(service: service).add(to: router)
         MeasurementRoutes(runner: service.runner).add(to: router)
         PageRoutes().add(to: router)
-        let gate = ConnectionGate(limits: limits, hosts: hosts) { _, _ in nil }
-        return Application(
-            router: router,
-            server: HTTPServerBuilder { responder in
-                StrictChannel(gate: gate, tls: nil, responder: responder)
-            },
-            configuration: ApplicationConfiguration(
-                address: .hostname(host, port: port), serverName: "leeway", backlog: 1_024,
-                availableConnectionsDelegate: .maximum(
-                    limits.connectionCountMax + limits.reserveCountMax, logger: logger)),
-            onServerRunning: { channel in await onListening(channel.localAddress?.port ?? port) },
-            logger: logger)
+        return router
     }
+
+    /// Serves until it is stopped or the task is cancelled.
+    public func run() async throws { try await group.run() }
+
+    /// Takes no more connections, and ends `run` when the requests that run are answered.
+    public func stopGracefully() async { await group.triggerGracefulShutdown() }
 }
 
 /// This makes every error a problem document, also those of the router.

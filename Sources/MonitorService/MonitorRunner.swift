@@ -158,6 +158,9 @@ public final class MonitorRunner: Sendable {
         return try result.get()
     }
 
+    /// True where a batch would be refused because too many bytes wait.
+    public var isOverloaded: Bool { queue.withLock { $0.sizeBytes > Self.queueSizeBytesMax } }
+
     /// Answers a question from the state machine, between two inputs.
     public func read<Answer: Sendable>(
         _ body: @escaping @Sendable (Monitor) -> Answer

@@ -27,6 +27,7 @@ public final class Service: Sendable {
     private let logger: Logger
     private let rules = Mutex(RuleSet.empty)
     private let isReady = Mutex(false)
+    private let isDraining = Mutex(false)
     private let startedAt = WallClock.now()
 
     /// Opens the data directory and recovers.
@@ -180,8 +181,12 @@ public final class Service: Sendable {
 
     /// These are the reasons why the service is not ready; empty when it is.
     public var unreadiness: [String] {
-        isReady.withLock { $0 } ? [] : ["starting or shutting down"]
+        if isDraining.withLock({ $0 }) { return ["shutting down"] }
+        return isReady.withLock { $0 } ? [] : ["starting or shutting down"]
     }
+
+    /// Says from now on that the service is not ready; requests are still served.
+    public func beginDraining() { isDraining.withLock { $0 = true } }
 
     /// This is the service's own state, as the API shows it.
     public func statusJSON() async throws -> JSONValue {

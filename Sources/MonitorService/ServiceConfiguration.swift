@@ -17,10 +17,18 @@ public struct ServiceConfiguration: Sendable, Equatable {
 
     /// Checks every setting.
     ///
+    /// - Parameters:
+    ///   - listen: HOST:PORT; an IPv6 address stands in brackets.
+    ///   - dataDirectory: Where the log lies.
+    ///   - rulesDirectory: Where the rule files lie.
+    ///   - postgresDSN: Where retraining requests are filed; nil for nowhere.
+    ///   - clock: Where the rules' now comes from.
+    ///   - isOpen: True where other addresses than loopback may be listened on: there are keys, or
+    ///     somebody has said that none are wanted.
     /// - Throws: `ConfigurationError` for the first that cannot be used.
     public init(
         listen: String, dataDirectory: String, rulesDirectory: String, postgresDSN: String?,
-        clock: Monitor.Clock
+        clock: Monitor.Clock, isOpen: Bool = false
     ) throws(ConfigurationError) {
         guard let colon = listen.lastIndex(of: ":"),
             let port = Int(listen[listen.index(after: colon)...]), (0...65_535).contains(port),
@@ -29,19 +37,32 @@ public struct ServiceConfiguration: Sendable, Equatable {
             throw ConfigurationError(
                 message: "listen: found \"\(listen)\", expected HOST:PORT, like 127.0.0.1:8585")
         }
-        host = String(listen[..<colon])
+        let name = String(listen[..<colon])
+        host =
+            name.hasPrefix("[") && name.hasSuffix("]") ? String(name.dropFirst().dropLast()) : name
         // Without keys, whoever reaches the port can write and read everything.
-        guard ["127.0.0.1", "localhost", "::1", "[::1]"].contains(host) else {
+        guard isOpen || Self.isLoopback(host) else {
             throw ConfigurationError(
                 message:
-                    "listen: \(host) is not a loopback address; other addresses need API keys, "
-                    + "which this version does not have")
+                    "listen: \(host) is not a loopback address; other addresses need a key "
+                    + "(leeway keys create) or --insecure")
         }
         self.port = port
         self.dataDirectory = dataDirectory
         self.rulesDirectory = rulesDirectory
         self.postgresDSN = postgresDSN
         self.clock = clock
+    }
+}
+
+extension ServiceConfiguration {
+    /// True where only this machine can reach the address.
+    public var isLoopback: Bool { Self.isLoopback(host) }
+
+    private static func isLoopback(_ host: String) -> Bool {
+        if host == "localhost" || host == "::1" { return true }
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
     }
 }
 

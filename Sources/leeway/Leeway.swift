@@ -12,13 +12,13 @@ struct Leeway: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, DemoCommand.self, ReplayCommand.self, MeasureCommand.self,
             VerifyCommand.self, BackupCommand.self,
-            RulesCommand.self, MigrateCommand.self, BenchCommand.self,
+            RulesCommand.self, KeysCommand.self, MigrateCommand.self, BenchCommand.self,
         ])
 
     static func main() async {
         signal(SIGPIPE, SIG_IGN)
         do {
-            try EnvironmentNames.check(ProcessInfo.processInfo.environment)
+            try Setting.check(ProcessInfo.processInfo.environment)
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
@@ -67,26 +67,5 @@ enum Terminal {
         var logger = Logger(label: "leeway") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .info
         return logger
-    }
-}
-
-/// This is the list of environment variables that Leeway reads; another LEEWAY_ name is a typing error.
-enum EnvironmentNames {
-    static let known: Set<String> = [
-        "LEEWAY_LISTEN", "LEEWAY_DATA", "LEEWAY_RULES", "LEEWAY_POSTGRES", "LEEWAY_CLOCK",
-    ]
-
-    static func check(_ environment: [String: String]) throws {
-        for name in environment.keys.sorted()
-        where name.hasPrefix("LEEWAY_") && !known.contains(name) {
-            throw CommandFailure(
-                code: .usage,
-                message: "\(name) is not a setting; \(known.sorted().joined(separator: ", ")) are")
-        }
-    }
-
-    /// Flag over environment over default.
-    static func value(_ flag: String?, _ name: String, default fallback: String) -> String {
-        flag ?? ProcessInfo.processInfo.environment[name] ?? fallback
     }
 }

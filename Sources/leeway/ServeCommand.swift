@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import HTTPAPI
-import Hummingbird
 import Logging
 import MonitorCore
 import MonitorService
@@ -12,112 +11,149 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Take records over HTTP, judge them, and keep the loop going.",
         discussion: """
+            Every flag is also a setting of the file and an environment variable: --rate-limit is \
+            rate_limit and LEEWAY_RATE_LIMIT. Flags win over the environment, and that over the file.
+
             Example:
               leeway serve --data ./leeway-data --rules ./rules
             """)
 
-    @Option(help: "HOST:PORT to listen on (LEEWAY_LISTEN; default 127.0.0.1:8585).")
+    @Option(help: "A YAML file of settings (LEEWAY_CONFIG).")
+    var config: String?
+    @Option(help: "HOST:PORT to listen on (default 127.0.0.1:8585).")
     var listen: String?
-    @Option(help: "The data directory (LEEWAY_DATA; default ./leeway-data).")
+    @Option(help: "The data directory (default ./leeway-data).")
     var data: String?
-    @Option(help: "The folder of rule files (LEEWAY_RULES; default ./rules).")
+    @Option(help: "The folder of rule files (default ./rules).")
     var rules: String?
-    @Option(help: "PostgreSQL for retraining requests (LEEWAY_POSTGRES; default none).")
+    @Option(help: "PostgreSQL for retraining requests (default none).")
     var postgres: String?
+    @Option(help: "A file whose first line is the same, because it may hold a password.")
+    var postgresFile: String?
     @Option(
         help: """
             Where the rules' now comes from: wall, or event for recorded and compressed streams \
-            (LEEWAY_CLOCK; default wall).
+            (default wall).
             """)
     var clock: String?
+    @Flag(help: "Listen on other than loopback addresses without keys: anybody may do anything.")
+    var insecure = false
+    @Option(help: "Further names under which we may be asked, with commas between; * for any.")
+    var allowedHosts: String?
+    @Option(help: "The server's certificate chain, PEM; turns TLS on.")
+    var tlsCertificate: String?
+    @Option(help: "The certificate's private key, PEM.")
+    var tlsKeyFile: String?
+    @Option(help: "Authorities of client certificates, PEM; then clients need one.")
+    var tlsClientCa: String?
+    @Option(help: "Connections at a time (default 1024).")
+    var connections: String?
+    @Option(help: "Requests a second of each key that has no limit of its own (default none).")
+    var rateLimit: String?
+    @Option(help: "Seconds between not being ready and not listening, at a stop (default 2).")
+    var drainSeconds: String?
 
     func run() async throws {
+        let settings = try Settings(
+            flags: flags, config: config, environment: ProcessInfo.processInfo.environment)
         let logger = Terminal.logger()
-        let configuration = try serviceConfiguration()
+        let configuration = try serviceConfiguration(settings)
+        let tls = try tlsFiles(settings)
+        let options = try serverOptions(settings, configuration, tls: tls)
+        warn(about: configuration, isEncrypted: tls != nil, logger)
         let service: Service
+        let server: APIServer
         do {
             service = try Service(configuration: configuration, logger: logger)
         } catch {
             throw CommandFailure(code: .dependency, message: "error: \(error)")
         }
-        let application = APIServer.application(
-            for: service, host: configuration.host, port: configuration.port,
-            limits: ConnectionLimits(),
-            hosts: HostList(listening: configuration.host, isLoopback: true, others: []),
-            logger: quiet(logger)
-        ) { port in
-            logger.info(
-                "listening", metadata: ["address": "http://\(configuration.host):\(port)/"])
-        }
-        let stop = StopSignal()
         do {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await service.run() }
-                group.addTask { try await application.run() }
-                group.addTask { await stop.wait() }
-                // The first to end, by a signal or by an error, ends the others.
-                defer { group.cancelAll() }
-                try await group.next()
-                group.cancelAll()
-                while let result = await group.nextResult() {
-                    if case .failure(let error) = result, !(error is CancellationError) {
-                        throw error
-                    }
-                }
+            server = try APIServer(service: service, options: options) { port in
+                logger.info(
+                    "listening",
+                    metadata: [
+                        "address":
+                            "\(tls == nil ? "http" : "https")://\(configuration.host):\(port)/"
+                    ])
             }
-        } catch let error as RulesError {
-            throw CommandFailure(code: .usage, message: error.description)
-        } catch is CancellationError {
-            return
         } catch {
-            throw CommandFailure(code: .dependency, message: "error: \(error)")
+            throw CommandFailure(code: .usage, message: "tls: \(error)")
         }
+        let drain = try settings.number(.drainSeconds, 0...60) ?? 2
+        try await ServeLoop(service: service, server: server, drainDelay: .seconds(drain)).run()
     }
 
-    private func serviceConfiguration() throws -> ServiceConfiguration {
-        let clockName = EnvironmentNames.value(clock, "LEEWAY_CLOCK", default: "wall")
+    private var flags: [Setting: String] {
+        let all: [(Setting, String?)] = [
+            (.listen, listen), (.data, data), (.rules, rules), (.postgres, postgres),
+            (.postgresFile, postgresFile), (.clock, clock), (.allowedHosts, allowedHosts),
+            (.tlsCertificate, tlsCertificate), (.tlsKeyFile, tlsKeyFile),
+            (.tlsClientCA, tlsClientCa), (.connections, connections), (.rateLimit, rateLimit),
+            (.drainSeconds, drainSeconds), (.insecure, insecure ? "true" : nil),
+        ]
+        return all.reduce(into: [:]) { flags, pair in flags[pair.0] = pair.1 }
+    }
+
+    private func serviceConfiguration(_ settings: Settings) throws -> ServiceConfiguration {
+        let clockName = settings[.clock] ?? "wall"
         guard let clock = Monitor.Clock(rawValue: clockName) else {
             throw CommandFailure(
                 code: .usage, message: "clock: found \"\(clockName)\", expected wall or event")
         }
+        let data = settings[.data] ?? "./leeway-data"
         do {
             return try ServiceConfiguration(
-                listen: EnvironmentNames.value(listen, "LEEWAY_LISTEN", default: "127.0.0.1:8585"),
-                dataDirectory: EnvironmentNames.value(
-                    data, "LEEWAY_DATA", default: "./leeway-data"),
-                rulesDirectory: EnvironmentNames.value(rules, "LEEWAY_RULES", default: "./rules"),
-                postgresDSN: postgres ?? ProcessInfo.processInfo.environment["LEEWAY_POSTGRES"],
-                clock: clock)
-        } catch {
+                listen: settings[.listen] ?? "127.0.0.1:8585", dataDirectory: data,
+                rulesDirectory: settings[.rules] ?? "./rules",
+                postgresDSN: try settings.secret(.postgresFile) ?? settings[.postgres],
+                clock: clock,
+                isOpen: try settings.isTrue(.insecure) || KeyStore(directory: data).isUsed)
+        } catch let error as ConfigurationError {
             throw CommandFailure(code: .usage, message: error.description)
         }
     }
 
-    /// The server's own lines say nothing that ours do not; at a stop it reports each open connection
-    /// as an error.
-    private func quiet(_ logger: Logger) -> Logger {
-        var quiet = logger
-        quiet.logLevel = .critical
-        return quiet
-    }
-}
-
-/// This waits for SIGTERM or SIGINT; a second one ends the process at once.
-final class StopSignal: Sendable {
-    func wait() async {
-        let (stream, continuation) = AsyncStream<Void>.makeStream()
-        let sources = [SIGTERM, SIGINT].map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(
-                signal: number, queue: DispatchQueue.global())
-            source.setEventHandler {
-                continuation.yield()
-                signal(number, SIG_DFL)
-            }
-            source.activate()
-            return source
+    private func tlsFiles(_ settings: Settings) throws -> TLSFiles? {
+        switch (settings[.tlsCertificate], settings[.tlsKeyFile]) {
+        case (let certificate?, let key?):
+            return TLSFiles(
+                certificate: certificate, key: key, clientAuthorities: settings[.tlsClientCA])
+        case (nil, nil) where settings[.tlsClientCA] == nil: return nil
+        default:
+            throw CommandFailure(
+                code: .usage, message: "tls: tls_certificate and tls_key_file belong together")
         }
-        for await _ in stream { break }
-        for source in sources { source.cancel() }
+    }
+
+    private func serverOptions(
+        _ settings: Settings, _ configuration: ServiceConfiguration, tls: TLSFiles?
+    ) throws -> ServerOptions {
+        let defaults = ConnectionLimits()
+        let count = try DescriptorLimit.connectionCount(
+            configured: try settings.number(.connections, 1...60_000)
+                ?? defaults.connectionCountMax,
+            reserve: defaults.reserveCountMax)
+        let names = (settings[.allowedHosts] ?? "").split(separator: ",").map {
+            $0.trimmingCharacters(in: .whitespaces)
+        }
+        return ServerOptions(
+            limits: ConnectionLimits(
+                connectionCountMax: count, reserveCountMax: defaults.reserveCountMax),
+            hosts: HostList(
+                listening: configuration.host, isLoopback: configuration.isLoopback,
+                others: names),
+            tls: tls, requestsPerSecond: try settings.number(.rateLimit, 1...1_000_000))
+    }
+
+    private func warn(
+        about configuration: ServiceConfiguration, isEncrypted: Bool, _ logger: Logger
+    ) {
+        guard !configuration.isLoopback else { return }
+        if !KeyStore(directory: configuration.dataDirectory).isUsed {
+            logger.warning("anybody who reaches the address may do anything: insecure is set")
+        } else if !isEncrypted {
+            logger.warning("keys travel in clear text: tls_certificate is not set")
+        }
     }
 }

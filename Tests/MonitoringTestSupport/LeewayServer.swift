@@ -13,7 +13,7 @@ public final class LeewayServer {
     /// Starts the binary and waits until `/readyz` is 200.
     public init(
         data: URL, rules: URL? = nil, clock: String = "event", arguments: [String] = [],
-        deadline: Double = 30
+        descriptorLimit: Int? = nil, deadline: Double = 30
     ) throws {
         port = try freePort()
         client = HTTPClient(port: port)
@@ -24,9 +24,14 @@ public final class LeewayServer {
         try Data().write(to: log)
         let output = try FileHandle(forWritingTo: log)
         process = Process()
-        process.executableURL = URL(fileURLWithPath: CommandRun.leeway)
+        // A limit of open files is the shell's to set, which then becomes the server.
+        let launcher =
+            descriptorLimit.map {
+                ["/bin/sh", "-c", "ulimit -n \($0) && exec \"$0\" \"$@\"", CommandRun.leeway]
+            } ?? [CommandRun.leeway]
+        process.executableURL = URL(fileURLWithPath: launcher[0])
         process.arguments =
-            [
+            launcher.dropFirst() + [
                 "serve", "--listen", "127.0.0.1:\(port)", "--data", data.path,
                 "--rules", rulesFolder.path, "--clock", clock,
             ] + arguments
@@ -58,6 +63,20 @@ public final class LeewayServer {
     public var logTail: String {
         let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
         return String(text.suffix(2_000))
+    }
+
+    /// This is all that the process logged.
+    public var logText: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
+
+    /// Sends SIGTERM, and does not wait.
+    public func terminate() { Glibc.kill(process.processIdentifier, SIGTERM) }
+
+    /// Waits for the process to end by itself.
+    ///
+    /// - Parameter seconds: How long to wait.
+    /// - Returns: The exit code, nil where the process still runs.
+    public func ended(within seconds: Double) -> Int32? {
+        wait(upTo: seconds) { !process.isRunning } ? process.terminationStatus : nil
     }
 
     /// Asks for an orderly stop, and kills after ten seconds.

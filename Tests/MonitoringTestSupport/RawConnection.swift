@@ -92,6 +92,27 @@ public final class RawConnection {
         return (try? receiveMore()) == false && received.isEmpty
     }
 
+    /// Takes in what has arrived, without waiting.
+    ///
+    /// - Returns: False where the server has ended the connection.
+    public func poll() -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 1 << 12)
+        while !isClosed {
+            let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+            if count > 0 {
+                received.append(contentsOf: buffer[..<count])
+            } else if count == 0 || (errno != EAGAIN && errno != EINTR) {
+                isClosed = true
+            } else {
+                break
+            }
+        }
+        return !isClosed
+    }
+
+    /// This is what has arrived and is not read as an answer.
+    public var receivedText: String { String(decoding: received, as: UTF8.self) }
+
     private func receiveMore() throws -> Bool {
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         let count = recv(descriptor, &buffer, buffer.count, 0)

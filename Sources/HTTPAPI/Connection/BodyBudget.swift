@@ -23,13 +23,3 @@ final class BodyBudget: Sendable {
 
     func give(_ size: Int) { used.subtract(size, ordering: .relaxed) }
 }
-
-/// This is the number of open connections.
-final class ConnectionCount: Sendable {
-    private let count = Atomic<Int>(0)
-
-    /// Counts a new connection and returns how many there are with it.
-    func opened() -> Int { count.add(1, ordering: .relaxed).newValue }
-    func closed() { count.subtract(1, ordering: .relaxed) }
-    var value: Int { count.load(ordering: .relaxed) }
-}

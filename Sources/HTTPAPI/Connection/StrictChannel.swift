@@ -11,7 +11,7 @@ import NIOSSL
 final class ConnectionGate: Sendable {
     let limits: ConnectionLimits
     let check: HeadCheck
-    let count = ConnectionCount()
+    let registry: ConnectionRegistry
     let budget = BodyBudget(limitBytes: ConnectionLimits.bodyBudgetBytes)
     /// Why a request with a sound head is refused before its body: rights, rates, load.
     private let admission: @Sendable (inout HTTPRequestHead, any Channel) -> Problem?
@@ -22,6 +22,7 @@ final class ConnectionGate: Sendable {
     ) {
         self.limits = limits
         check = HeadCheck(hosts: hosts)
+        registry = ConnectionRegistry(countMax: limits.connectionCountMax)
         self.admission = admission
     }
 
@@ -61,7 +62,7 @@ struct StrictChannel: ServerChildChannel, HTTPChannelHandler {
                 withPipeliningAssistance: false, withErrorHandling: false,
                 withOutboundHeaderValidation: false, withEncoderConfiguration: .init(),
                 withDecoderLimitConfiguration: limits)
-            try pipeline.addHandler(StrictRequestHandler(gate: gate))
+            try pipeline.addHandler(StrictRequestHandler(gate: gate, channel: channel))
             try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: tls != nil))
             // It closes idle connections when the server stops; the times are the gate's.
             try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: nil, logger: logger))

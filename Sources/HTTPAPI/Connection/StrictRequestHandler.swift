@@ -16,6 +16,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
     typealias OutboundOut = HTTPServerResponsePart
 
     let gate: ConnectionGate
+    private let entry: ConnectionRegistry.Entry
     private let isReserve: Bool
     private var reading: Reading
     private var isFirst = true
@@ -32,9 +33,9 @@ final class StrictRequestHandler: ChannelDuplexHandler {
     private var unwritten = CircularBuffer<NIODeadline>(initialCapacity: 4)
     private var tick: Scheduled<Void>?
 
-    init(gate: ConnectionGate) {
+    init(gate: ConnectionGate, channel: any Channel) {
         self.gate = gate
-        isReserve = gate.count.opened() > gate.limits.connectionCountMax
+        (entry, isReserve) = gate.registry.opened(channel)
         reading = .idle(since: .now())
     }
 
@@ -48,7 +49,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         failBody(context)
         for exchange in exchanges { gate.budget.give(exchange.bodySize) }
         exchanges.removeAll()
-        gate.count.closed()
+        gate.registry.closed(entry)
         context.fireChannelInactive()
     }
 
@@ -152,6 +153,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
             return end(with: refusal, context)
         }
         reading = .body(BodyPace(at: .now()))
+        entry.becameBusy()
         let isHandedOn = exchange.refusal == nil
         exchanges.append(exchange)
         if exchanges.count == 1 { sendContinue(context) }
@@ -303,7 +305,10 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         if closes {
             linger(context)
         } else {
-            if exchanges.isEmpty, case .idle = reading { reading = .idle(since: .now()) }
+            if exchanges.isEmpty, case .idle = reading {
+                reading = .idle(since: .now())
+                entry.becameIdle()
+            }
             sendContinue(context)
         }
     }

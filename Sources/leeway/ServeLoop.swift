@@ -1,0 +1,106 @@
+import Foundation
+import HTTPAPI
+import MonitorService
+
+/// This runs a service and its server until one of them fails or a signal asks for the end.
+struct ServeLoop {
+    /// From the end of the drain delay; then what still runs is cut.
+    private static let requestTime = Duration.seconds(18)
+    /// For the last snapshot; without it, the next start folds more of the log.
+    private static let serviceTime = Duration.seconds(4)
+
+    let service: Service
+    let server: APIServer
+    /// Between not being ready and not listening, so that nobody is sent here any more.
+    let drainDelay: Duration
+
+    private enum Ending {
+        case signal
+        case end(Result<Void, any Error>)
+    }
+
+    func run() async throws {
+        let running = Task { [service] in try await service.run() }
+        let serving = Task { [server] in try await server.run() }
+        let (endings, continuation) = AsyncStream<Ending>.makeStream()
+        for task in [running, serving] {
+            Task { continuation.yield(.end(await task.result)) }
+        }
+        Task {
+            await StopSignal().wait()
+            continuation.yield(.signal)
+        }
+        for await ending in endings {
+            switch ending {
+            case .signal: await stop(running, serving)
+            case .end(let result):
+                running.cancel()
+                serving.cancel()
+                _ = await finishes(running, within: Self.serviceTime)
+                try check(result)
+            }
+            return
+        }
+    }
+
+    /// Stops in order, and ends the process when the time is over: nothing that was acknowledged
+    /// depends on the order.
+    private func stop(
+        _ running: Task<Void, any Error>, _ serving: Task<Void, any Error>
+    ) async {
+        service.beginDraining()
+        try? await Task.sleep(for: drainDelay)
+        await server.stopGracefully()
+        let isServed = await finishes(serving, within: Self.requestTime)
+        serving.cancel()
+        running.cancel()
+        let isStored = await finishes(running, within: Self.serviceTime)
+        if !isServed || !isStored { Foundation.exit(0) }
+    }
+
+    private func finishes(_ task: Task<Void, any Error>, within time: Duration) async -> Bool {
+        let (stream, continuation) = AsyncStream<Bool>.makeStream()
+        Task {
+            _ = await task.result
+            continuation.yield(true)
+        }
+        Task {
+            try? await Task.sleep(for: time)
+            continuation.yield(false)
+        }
+        for await isFinished in stream { return isFinished }
+        return false
+    }
+
+    private func check(_ result: Result<Void, any Error>) throws {
+        do {
+            try result.get()
+        } catch let error as RulesError {
+            throw CommandFailure(code: .usage, message: error.description)
+        } catch is CancellationError {
+            return
+        } catch {
+            throw CommandFailure(code: .dependency, message: "error: \(error)")
+        }
+    }
+}
+
+/// This waits for SIGTERM or SIGINT; a second one ends the process at once.
+final class StopSignal: Sendable {
+    func wait() async {
+        let (stream, continuation) = AsyncStream<Void>.makeStream()
+        let sources = [SIGTERM, SIGINT].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(
+                signal: number, queue: DispatchQueue.global())
+            source.setEventHandler {
+                continuation.yield()
+                signal(number, SIG_DFL)
+            }
+            source.activate()
+            return source
+        }
+        for await _ in stream { break }
+        for source in sources { source.cancel() }
+    }
+}

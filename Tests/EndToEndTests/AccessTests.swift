@@ -1,0 +1,262 @@
+import Foundation
+import MonitoringTestSupport
+import Testing
+
+/// A data directory with keys, and what is said with them.
+private final class KeyedSite {
+    let folder: URL
+    let data: URL
+    private(set) var server: LeewayServer?
+
+    init(_ name: String) throws {
+        folder = try Repository.temporaryFolder(name)
+        data = folder.appendingPathComponent("data")
+    }
+
+    deinit {
+        server?.kill()
+        try? FileManager.default.removeItem(at: folder)
+    }
+
+    func start(_ arguments: String...) throws -> HTTPClient {
+        let server = try LeewayServer(data: data, arguments: arguments)
+        self.server = server
+        return server.client
+    }
+
+    /// Makes a key and returns its token.
+    func key(_ scope: String, _ arguments: String...) throws -> String {
+        let run = try keys(["create", "--scope", scope] + arguments)
+        #expect(run.status == 0, "\(run.errors)")
+        return run.text.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    func keys(_ arguments: [String]) throws -> CommandRun {
+        try CommandRun(CommandRun.leeway, ["keys"] + arguments + ["--data", data.path])
+    }
+}
+
+private func bearer(_ key: String) -> [String: String] { ["Authorization": "Bearer \(key)"] }
+private func identifier(of token: String) -> String { String(token.split(separator: "_")[1]) }
+private let record = Array(#"{"id":"1","model":"m","prediction":{"label":1}}"#.utf8)
+
+extension EndToEndTests {
+    /// Keys, scopes and secrets: catalogue SE.
+    struct AccessTests {
+        @Test(.timeLimit(.minutes(1)))
+        func `a key allows what its scope says, and nothing is open without one`() throws {
+            let site = try KeyedSite("scopes")
+            let keys = try ["ingest", "read", "admin"].map { try site.key($0) }
+            let client = try site.start()
+            // What each of nobody, ingest, read and admin is answered.
+            let table: [(String, String, [Int])] = [
+                ("GET", "/livez", [200, 200, 200, 200]), ("GET", "/readyz", [200, 200, 200, 200]),
+                ("GET", "/", [200, 200, 200, 200]), ("GET", "/v1/status", [401, 403, 200, 200]),
+                ("GET", "/v1/models", [401, 403, 200, 200]),
+                ("GET", "/v1/openapi.yaml", [401, 403, 200, 200]),
+                ("GET", "/nothing", [401, 403, 404, 404]),
+                ("POST", "/v1/predictions", [401, 202, 403, 202]),
+                ("POST", "/v1/rules/reload", [401, 403, 403, 200]),
+                ("PUT", "/v1/models/m", [401, 403, 403, 200]),
+                ("DELETE", "/v1/models/m", [401, 403, 403, 405]),
+            ]
+
+            for (method, path, statuses) in table {
+                for (key, status) in zip([nil] + keys.map { Optional($0) }, statuses) {
+                    let body = method == "PUT" ? Array("{}".utf8) : record
+                    let answer = try client.send(
+                        method, path,
+                        headers: (key.map { bearer($0) } ?? [:])
+                            .merging(["Content-Type": "application/json"]) { $1 },
+                        body: method == "GET" ? nil : body)
+                    let isSame =
+                        answer.status == status
+                        // What a route that is not here answers is not this test's.
+                        || (status == 200 && method != "GET" && answer.status < 300)
+                        || (status == 405 && answer.status != 401 && answer.status != 403)
+                    #expect(isSame, "\(method) \(path) \(key ?? "no key"): \(answer.status)")
+                    if answer.status == 401 {
+                        #expect(answer.headers["www-authenticate"]?.hasPrefix("Bearer") == true)
+                    }
+                }
+            }
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `what is no key is 401, and a good key still works after many bad ones`() throws {
+            let site = try KeyedSite("bad-keys")
+            let key = try site.key("admin")
+            let client = try site.start()
+            let id = identifier(of: key)
+            let wrong = "lwy_\(id)_" + String(repeating: "x", count: 43)
+            let values = [
+                "", "Bearer", "Bearer ", "Basic \(key)", key, "Bearer  \(key)", "Bearer \(key)x",
+                "Bearer \(wrong)", "Bearer lwy_\(id)_",
+                "Bearer \(String(repeating: "k", count: 10_000))",
+                "Bearer \(key) \(key)", "Bearer caf\u{e9}",
+            ]
+
+            for value in values {
+                let answer = try client.get("/v1/status", headers: ["Authorization": value])
+                #expect(answer.status == 401, "\(value.prefix(60)): \(answer.status)")
+                #expect(!answer.text.contains(key.suffix(20)))
+            }
+            for target in ["/v1/status?key=\(key)", "/v1/status?access_token=\(key)"] {
+                #expect(try client.get(target).status == 401)
+            }
+            let twice = try RawConnection(port: client.port)
+            twice.send(
+                "GET /v1/status HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \(key)\r\n"
+                    + "Authorization: Bearer \(key)\r\n\r\n")
+            #expect(try twice.answer()?.status == 401)
+            let many = try (0..<30).map { _ in try client.get("/v1/status").status }
+            #expect(many.last == 429)
+            #expect(try client.get("/v1/status", headers: bearer(key)).status == 200)
+            #expect(
+                try client.get(
+                    "/v1/status", headers: bearer(key).merging(["Leeway-Project": "x"]) { $1 }
+                )
+                .status == 200)
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `a revoked or expired key is refused from the next request on`() throws {
+            let site = try KeyedSite("revoke")
+            let key = try site.key("read")
+            let expired = try site.key("read", "--expires", "2020-01-01T00:00:00Z")
+            let client = try site.start()
+            let connection = try RawConnection(port: client.port)
+            let request =
+                "GET /v1/status HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \(key)\r\n\r\n"
+
+            connection.send(request)
+            let before = try connection.answer()?.status
+            let run = try site.keys(["revoke", identifier(of: key)])
+            connection.send(request)
+
+            #expect(before == 200 && run.status == 0)
+            #expect(try connection.answer()?.status == 401)
+            #expect(try client.get("/v1/status", headers: bearer(expired)).status == 401)
+            #expect(try site.keys(["revoke", "nobody"]).status == 2)
+            let list = try site.keys(["list"]).text
+            #expect(list.contains("revoked") && list.contains("expired"))
+            #expect(!list.contains(key.suffix(43)))
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `a first key closes a running server, and a lost file does not open it`() throws {
+            let site = try KeyedSite("first")
+            let client = try site.start()
+
+            #expect(try client.get("/v1/status").status == 200)
+            let key = try site.key("read")
+            #expect(try client.get("/v1/status").status == 401)
+            #expect(try client.get("/v1/status", headers: bearer(key)).status == 200)
+            try FileManager.default.removeItem(at: site.data.appendingPathComponent("keys.json"))
+            #expect(try client.get("/v1/status").status == 401)
+            #expect(try client.get("/v1/status", headers: bearer(key)).status == 401)
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `a key in the path stands for the header, and no secret is stored or logged`() throws {
+            let site = try KeyedSite("path")
+            let key = try site.key("ingest", "--name", "agent")
+            let client = try site.start()
+            let json = ["Content-Type": "application/json"]
+
+            let good = try client.post("/in/\(key)/v1/predictions", record, headers: json)
+            let bad = try client.post("/in/\(key)x/v1/predictions", record, headers: json)
+            let none = try client.post("/in/\(key)/nothing?a=1", record, headers: json)
+            let read = try client.get("/in/\(key)/v1/status")
+
+            #expect(good.status == 202 && bad.status == 401 && read.status == 403)
+            #expect(none.status == 404 && !none.text.contains(key.suffix(20)))
+            site.server?.stop()
+            #expect(site.server?.logText.contains(key.suffix(43)) == false)
+            let files = try FileManager.default.subpathsOfDirectory(atPath: site.data.path)
+            for file in files {
+                let path = site.data.appendingPathComponent(file).path
+                let bytes = FileManager.default.contents(atPath: path) ?? Data()
+                #expect(bytes.range(of: Data(key.suffix(43).utf8)) == nil, "\(file)")
+            }
+            let mode = try FileManager.default.attributesOfItem(
+                atPath: site.data.appendingPathComponent("keys.json").path)[.posixPermissions]
+            #expect(mode as? Int == 0o600)
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `a key has its rate`() throws {
+            let site = try KeyedSite("rate")
+            let slow = try site.key("read", "--rate-limit", "5")
+            let other = try site.key("read")
+            let client = try site.start("--rate-limit", "1000")
+
+            let answers = try (0..<40).map { _ in
+                try client.get("/v1/status", headers: bearer(slow))
+            }
+            let refused = answers.filter { $0.status == 429 }
+
+            #expect(answers.prefix(5).allSatisfy { $0.status == 200 })
+            #expect(
+                !refused.isEmpty
+                    && refused.allSatisfy { Int($0.headers["retry-after"] ?? "") != nil })
+            #expect(try client.get("/v1/status", headers: bearer(other)).status == 200)
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `TLS takes clients of the authority only, and a certificate can be a key`() throws {
+            guard let openssl = CommandRun.installed("openssl"),
+                let curl = CommandRun.installed("curl")
+            else {
+                print("skipped: no openssl or curl")
+                return
+            }
+            let site = try KeyedSite("tls")
+            func path(_ name: String) -> String { site.folder.appendingPathComponent(name).path }
+            func make(_ arguments: String...) throws {
+                let run = try CommandRun(openssl, arguments)
+                #expect(run.status == 0, "\(run.errors)")
+            }
+            for name in ["server", "client", "stranger"] {
+                try make(
+                    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                    "-nodes", "-keyout", path("\(name).key"), "-out", path("\(name).pem"), "-days",
+                    "2",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+            }
+            let made = try site.key("read", "--certificate", path("client.pem"))
+            #expect(!made.hasPrefix("lwy_"))
+            let port = try freePort()
+            let server = Process()
+            server.executableURL = URL(fileURLWithPath: CommandRun.leeway)
+            server.arguments = [
+                "serve", "--listen", "127.0.0.1:\(port)", "--data", site.data.path, "--rules",
+                site.folder.path, "--tls-certificate", path("server.pem"), "--tls-key-file",
+                path("server.key"), "--tls-client-ca", path("client.pem"),
+            ]
+            server.standardError = FileHandle.nullDevice
+            try server.run()
+            defer {
+                server.terminate()
+                server.waitUntilExit()
+            }
+            func status(_ target: String, as name: String?, _ more: String...) throws -> String {
+                let identity = name.map {
+                    ["--cert", path("\($0).pem"), "--key", path("\($0).key")]
+                }
+                return try CommandRun(
+                    curl,
+                    ["-s", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", path("server.pem")]
+                        + (identity ?? []) + more + ["https://localhost:\(port)\(target)"]
+                ).text
+            }
+            #expect(try wait(upTo: 20) { try status("/readyz", as: "client") == "200" })
+
+            #expect(try status("/v1/status", as: "client") == "200")
+            #expect(try status("/readyz", as: nil) == "000")
+            #expect(try status("/readyz", as: "stranger") == "000")
+            #expect(try status("/readyz", as: "client", "--tls-max", "1.1") == "000")
+            #expect(throws: HTTPFailure.self) { try HTTPClient(port: port).get("/readyz") }
+        }
+    }
+}

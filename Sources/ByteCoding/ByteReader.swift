@@ -141,6 +141,22 @@ public struct ByteReader: Sendable {
         try readBool() ? try readText() : nil
     }
 
+    /// Reads `count` bytes where they lie.
+    ///
+    /// - Throws: `truncated` where there are fewer.
+    public mutating func readRaw<Result>(
+        count: Int, _ body: (UnsafeRawBufferPointer) -> Result
+    ) throws(ByteReadingError) -> Result {
+        guard count >= 0, count <= remaining else {
+            throw .truncated(offset: offset, needed: count - remaining)
+        }
+        let start = offset
+        offset += count
+        return bytes.withUnsafeBytes {
+            body(UnsafeRawBufferPointer(rebasing: $0[start..<start + count]))
+        }
+    }
+
     /// Reads `count` bytes as they are.
     public mutating func readSlice(count: Int) throws(ByteReadingError) -> [UInt8] {
         guard count >= 0, count <= remaining else {

@@ -35,7 +35,7 @@ extension ByteWriter {
         write(batch.labels, rowCount)
         writeColumn(batch.values, rowCount)
         precondition(batch.revisions.count == rowCount, "\(batch.revisions.count) revisions")
-        writeRow(batch.revisions)
+        write(packing: batch.revisions)
     }
 
     private mutating func writeColumns(
@@ -43,57 +43,44 @@ extension ByteWriter {
     ) {
         precondition(identities.count == rowCount, "\(identities.count) of \(rowCount) rows")
         precondition(times.count == rowCount, "\(times.count) of \(rowCount) rows")
-        var halves: [UInt64] = []
-        halves.reserveCapacity(2 * rowCount)
-        for identity in identities {
-            halves.append(identity.high)
-            halves.append(identity.low)
+        writeRow(count: 2 * rowCount) {
+            $0 & 1 == 0 ? identities[$0 >> 1].high : identities[$0 >> 1].low
         }
-        writeRow(halves)
-        writeRow(times)
+        write(packing: times)
     }
 
     private mutating func writeColumn(_ numbers: [Double], _ rowCount: Int) {
         precondition(numbers.count == rowCount, "\(numbers.count) of \(rowCount) rows")
-        writeRow(numbers.map(\.bitPattern))
+        write(packing: numbers)
     }
 
     private mutating func write(_ column: TextColumn, _ rowCount: Int) {
         precondition(column.codes.count == rowCount, "\(column.codes.count) of \(rowCount) rows")
         write(column.dictionary)
+        let codes = column.codes
         // Truncation turns the missing code into the largest value of the narrower type.
         switch codeSize(column.dictionary.count) {
-        case 1: writeRow(column.codes.map { UInt8(truncatingIfNeeded: $0) })
-        case 2: writeRow(column.codes.map { UInt16(truncatingIfNeeded: $0) })
-        default: writeRow(column.codes)
+        case 0: return
+        case 1: writeRow(count: rowCount) { UInt8(truncatingIfNeeded: codes[$0]) }
+        case 2: writeRow(count: rowCount) { UInt16(truncatingIfNeeded: codes[$0]) }
+        default: writeRow(count: rowCount) { codes[$0] }
         }
-    }
-
-    /// Appends integers without a count before them.
-    ///
-    /// All at once, because one call per value costs more than the value's decoding did.
-    private mutating func writeRow<Integer: FixedWidthInteger>(_ values: [Integer]) {
-        let size = Integer.bitWidth / 8
-        append(
-            contentsOf: [UInt8](unsafeUninitializedCapacity: values.count * size) { buffer, count in
-                let raw = UnsafeMutableRawBufferPointer(buffer)
-                for (index, value) in values.enumerated() {
-                    raw.storeBytes(
-                        of: value.littleEndian, toByteOffset: index * size, as: Integer.self)
-                }
-                count = values.count * size
-            })
     }
 }
 
 extension ByteReader {
     mutating func readPredictions() throws(ByteReadingError) -> PredictionBatch {
         var batch = PredictionBatch(model: try readModel())
-        let rowCount = try readCount(elementSize: 24)
+        let rowCount = try readCount(elementSize: identitySizeBytes)
         batch.rowCount = rowCount
         (batch.identities, batch.times) = try readColumns(rowCount)
         batch.versions = try readTextColumn(rowCount)
-        for _ in 0..<(try readCount(elementSize: 2)) {
+        let featureCount = try readCount(elementSize: 2)
+        // A column of one value takes no bytes for each row, so this bound is not the reader's.
+        guard featureCount * max(rowCount, 1) <= cellCountMax else {
+            throw .invalid(offset: offset, reason: "\(featureCount) features of \(rowCount) rows")
+        }
+        for _ in 0..<featureCount {
             let name = try readText()
             switch try readByte() {
             case 0: batch.features.append((name, .numeric(try readNumbers(rowCount))))
@@ -111,11 +98,11 @@ extension ByteReader {
 
     mutating func readGroundTruth() throws(ByteReadingError) -> GroundTruthBatch {
         var batch = GroundTruthBatch(model: try readModel())
-        let rowCount = try readCount(elementSize: 24)
+        let rowCount = try readCount(elementSize: identitySizeBytes)
         (batch.identities, batch.times) = try readColumns(rowCount)
         batch.labels = try readTextColumn(rowCount)
         batch.values = try readNumbers(rowCount)
-        batch.revisions = try readRow(rowCount, of: Int64.self)
+        batch.revisions = try readIntegers(rowCount)
         return batch
     }
 
@@ -134,11 +121,7 @@ extension ByteReader {
         let identities = (0..<rowCount).map {
             RecordIdentity(high: halves[2 * $0], low: halves[2 * $0 + 1])
         }
-        return (identities, try readRow(rowCount, of: Int64.self))
-    }
-
-    private mutating func readNumbers(_ rowCount: Int) throws(ByteReadingError) -> [Double] {
-        try readRow(rowCount, of: UInt64.self).map { Double(bitPattern: $0) }
+        return (identities, try readIntegers(rowCount))
     }
 
     private mutating func readTextColumn(_ rowCount: Int) throws(ByteReadingError) -> TextColumn {
@@ -146,6 +129,7 @@ extension ByteReader {
         let start = offset
         var codes: [UInt32]
         switch codeSize(dictionary.count) {
+        case 0: codes = [UInt32](repeating: TextColumn.missing, count: rowCount)
         case 1:
             codes = try readRow(rowCount, of: UInt8.self).map {
                 $0 == .max ? TextColumn.missing : UInt32($0)
@@ -163,20 +147,32 @@ extension ByteReader {
     }
 
     /// This is `count` integers without a count before them.
-    private mutating func readRow<Integer: FixedWidthInteger>(
+    mutating func readRow<Integer: FixedWidthInteger>(
         _ count: Int, of type: Integer.Type
     ) throws(ByteReadingError) -> [Integer] {
         let size = Integer.bitWidth / 8
         // A row count is bounded by what follows it, so this cannot overflow.
-        let slice = try readSlice(count: count * size)
-        return slice.withUnsafeBytes { raw in
-            (0..<count).map {
-                Integer(
-                    littleEndian: raw.loadUnaligned(fromByteOffset: $0 * size, as: Integer.self))
+        return try readRaw(count: count * size) { raw in
+            [Integer](unsafeUninitializedCapacity: count) { buffer, initialized in
+                for index in 0..<count {
+                    buffer.initializeElement(
+                        at: index,
+                        to: Integer(
+                            littleEndian: raw.loadUnaligned(
+                                fromByteOffset: index &* size, as: Integer.self)))
+                }
+                initialized = count
             }
         }
     }
 }
 
 /// This is how many bytes a code into a dictionary of `count` texts takes.
-private func codeSize(_ count: Int) -> Int { count < 0xFF ? 1 : count < 0xFFFF ? 2 : 4 }
+private func codeSize(_ count: Int) -> Int {
+    count == 0 ? 0 : count < 0xFF ? 1 : count < 0xFFFF ? 2 : 4
+}
+
+/// This is the part of every row that is never packed.
+private let identitySizeBytes = 16
+/// Values in one batch: more than a body can hold, and less than the memory.
+private let cellCountMax = 1 << 28

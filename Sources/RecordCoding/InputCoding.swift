@@ -5,18 +5,19 @@ public import MonitoringDomain
 ///
 /// Layout, little-endian; `count` is a LEB128 number, `text` a count of bytes and UTF-8:
 ///
-///     byte 0     version, 1
+///     byte 0     version, 2
 ///     byte 1     kind: 1 predictions, 2 ground truth, 3 pinned reference, 4 rules, 5 tick,
 ///                6 report, 7 schema, 10 inference half
 ///     …          the kind's fields, below
 ///     last 4     CRC-32C of everything before
 ///
 ///     predictions   model text · rowCount count · identities [rowCount] of (high u64, low u64) ·
-///                   times [rowCount] i64 · versions · featureCount count · features
+///                   times integers · versions · featureCount count · features
 ///                   [featureCount] of (name text, byte 0 numeric or 1 categorical, column) ·
-///                   labels · scores [rowCount] f64 · values f64 · truth labels · truth values f64
-///     ground truth  model text · rowCount count · identities · times · labels · values f64 ·
-///                   revisions i64
+///                   labels · scores numbers · values numbers · truth labels ·
+///                   truth values numbers
+///     ground truth  model text · rowCount count · identities · times · labels · values numbers ·
+///                   revisions integers
 ///     pinned        pinnedAt i64 · as predictions
 ///     rules         count · of (name text, text text)
 ///     tick          i64
@@ -26,12 +27,14 @@ public import MonitoringDomain
 ///                   one is declared
 ///     half          side u8 · key (high u64, low u64) · arrival i64 · rank u8 · as predictions
 ///     text column   count · dictionary texts · codes [rowCount], each in 1, 2 or 4 bytes, the
-///                   least that holds every code and the largest value, which is missing
+///                   least that holds every code and the largest value, which is missing; none
+///                   where there is no text
+///     numbers, integers   as `PackedColumns` says
 ///     optional      byte 0, or byte 1 and the text
 ///
 /// Columns have no counts of their own: their lengths are the row count. Numbers keep every bit.
 public enum InputCoding {
-    private static let version: UInt8 = 1
+    private static let version: UInt8 = 2
 
     /// This is `input` as bytes; equal inputs give equal bytes.
     public static func encode(_ input: Input) -> [UInt8] {

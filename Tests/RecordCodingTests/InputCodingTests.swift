@@ -102,4 +102,64 @@ import Testing
                     == .groundTruth(batch))
         }
     }
+
+    @Test(arguments: UInt64(0)..<24)
+    func `numbers and integers of every form come back, bit by bit`(seed: UInt64) throws {
+        var random = SplitMix(seed: seed)
+        let model = try #require(ModelID("m"))
+        let specials = [
+            0, -0.0, 1, -1, 0.1, 0.3, 1e-6, 123.456, 1e15, 1e16, 1e17, -1e300,
+            .leastNonzeroMagnitude,
+            .greatestFiniteMagnitude, 1 / 3, 4_294_967_295, 65_534, 255,
+        ]
+        for span in [0, 1, 254, 255, 256, 65_534, 65_535, 4_294_967_294, 4_294_967_296] as [Int64] {
+            var batch = GroundTruthBatch(model: model)
+            let scale = [1, 10, 1_000, 1_000_000].randomElement(using: &random) ?? 1
+            let base = Int64.random(in: -1_000_000...1_000_000, using: &random)
+            for row in 0..<40 {
+                let offset =
+                    row == 0 ? 0 : row == 1 ? span : Int64.random(in: 0...span, using: &random)
+                let isMissing = Int.random(in: 0..<8, using: &random) == 0
+                let isSpecial = seed % 3 == 0 && Int.random(in: 0..<8, using: &random) == 0
+                batch.identities.append(RecordIdentity(high: random.next(), low: 1))
+                batch.times.append(base &+ offset)
+                batch.values.append(
+                    isMissing
+                        ? .nan
+                        : isSpecial
+                            ? specials.randomElement(using: &random) ?? 0
+                            : Double(base + offset) / Double(scale))
+                batch.revisions.append(
+                    seed % 2 == 0 ? Int64.random(in: .min ... .max, using: &random) : 7)
+                batch.labels.codes.append(TextColumn.missing)
+            }
+            let bytes = InputCoding.encode(.groundTruth(batch))
+            #expect(try InputCoding.decode(bytes) == .groundTruth(batch))
+        }
+    }
+
+    @Test func `decimal columns take the bytes of their span`() throws {
+        var batch = GroundTruthBatch(model: try #require(ModelID("m")))
+        for row in 0..<1_000 {
+            batch.identities.append(RecordIdentity(high: 1, low: UInt64(row)))
+            batch.times.append(1_795_392_000_000 + Int64(row))
+            batch.values.append(Double(row) / 1_000)
+            batch.revisions.append(0)
+            batch.labels.codes.append(TextColumn.missing)
+        }
+        // Sixteen bytes of identity, two of time, two of the value.
+        #expect(InputCoding.encode(.groundTruth(batch)).count < 1_000 * 20 + 64)
+    }
+}
+
+private struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+    init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 1 }
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
 }

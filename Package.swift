@@ -108,6 +108,7 @@ let package = Package(
         tests("TidyTests", ["MonitoringDomain", "MonitoringTestSupport"]),
         tests("RecordCodingTests", ["MonitoringDomain", "ByteCoding", "RecordCoding"]),
         tests("StreamingStatisticsTests", ["StreamingStatistics", "MonitoringTestSupport"]),
+        tests("LeewayBenchmarksTests", ["LeewayBenchmarks", "StreamingStatistics"]),
         tests(
             "WindowAggregationTests",
             [

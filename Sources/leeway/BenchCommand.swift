@@ -11,19 +11,23 @@ struct BenchCommand: ParsableCommand {
               path    bytes to profiles, on one core
               join    predictions with ids, up to 50 million of them
               ingest  the real server over HTTP, durable and joined
+              false-alarms  simulated traffic without drift: each method's alarms against its promise
 
-            Example:
+            Examples:
               leeway bench ingest --seconds 60 --json
+              leeway bench false-alarms --replications 1000
             """)
 
-    private static let known = ["path", "join", "ingest"]
+    private static let known = ["path", "join", "ingest", "false-alarms"]
 
-    @Argument(help: "Benchmarks: path, join, ingest. All where absent.")
+    @Argument(help: "Benchmarks: path, join, ingest, false-alarms. All where absent.")
     var names: [String] = []
     @Flag(help: "One JSON object a line.")
     var json = false
     @Option(help: "How long the server is loaded.")
     var seconds = 60
+    @Option(help: "Simulated worlds of false-alarms; its time grows with them.")
+    var replications = FalseAlarmBenchmark.usualReplicationCount
 
     func validate() throws {
         for name in names where !Self.known.contains(name) {
@@ -33,6 +37,9 @@ struct BenchCommand: ParsableCommand {
         guard (1...3_600).contains(seconds) else {
             throw ValidationError("seconds: \(seconds) found, 1 to 3600 expected")
         }
+        guard (1...1_000_000).contains(replications) else {
+            throw ValidationError("replications: \(replications) found, 1 to 1000000 expected")
+        }
     }
 
     func run() throws {
@@ -41,6 +48,7 @@ struct BenchCommand: ParsableCommand {
                 switch name {
                 case "join": try JoinBenchmark.run(show)
                 case "ingest": try IngestBenchmark.run(seconds: seconds, show)
+                case "false-alarms": showFalseAlarms()
                 default: for result in try PathBenchmark.run() { show(result) }
                 }
             }
@@ -64,6 +72,11 @@ struct BenchCommand: ParsableCommand {
         }
         // A curve takes minutes: each point is to be seen when it is there.
         fflush(nil)
+    }
+
+    private func showFalseAlarms() {
+        let rows = FalseAlarmBenchmark.run(replicationCount: replications)
+        for line in json ? rows.map(\.json) : FalseAlarmBenchmark.table(rows) { print(line) }
     }
 
     private func rounded(_ value: Double) -> Double { (value * 10).rounded() / 10 }

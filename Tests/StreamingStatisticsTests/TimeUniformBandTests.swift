@@ -76,6 +76,8 @@ import Testing
             if isMissed { missed += 1 }
         }
 
-        #expect(Double(missed) / Double(walkCount) <= alpha + 3 * (0.09 / Double(walkCount)).squareRoot())
+        #expect(
+            Double(missed) / Double(walkCount) <= alpha + 3
+                * (0.09 / Double(walkCount)).squareRoot())
     }
 }

@@ -13,7 +13,7 @@ public enum FalseAlarmBenchmark {
     /// Quiet windows before a change; those that remain are where it can be seen.
     static let quietCount = 45
     /// Streams' independent worlds per kind of traffic, unless asked for otherwise: about a minute.
-    public static let usualReplicationCount = 200
+    public static let usualReplicationCount = 150
 
     /// This is one row of the table.
     public struct Row: Sendable {

@@ -62,6 +62,44 @@ private let pValues = [
     }
 }
 
+@Suite struct FalseDiscoveryGuaranteeTests {
+    private let runCount = 10_000
+    private let alpha = 0.1
+    /// Three standard errors of a share of that size.
+    private var slack: Double { 3 * (alpha * (1 - alpha) / Double(runCount)).squareRoot() }
+
+    @Test func `of independent nulls Benjamini and Hochberg reject any as seldom as promised`() {
+        var random = SeededGenerator(seed: 51)
+        var found = 0
+        for _ in 0..<runCount {
+            let values = (0..<5).map { _ -> Double? in Double.random(in: 0...1, using: &random) }
+            let decisions = benjaminiHochberg(values, alpha: alpha)
+            if decisions.contains(where: { $0?.isRejected == true }) { found += 1 }
+        }
+
+        #expect(Double(found) / Double(runCount) <= alpha + slack)
+        // With nulls only the rate is exactly alpha: far below would be a fault too.
+        #expect(Double(found) / Double(runCount) >= alpha - slack)
+    }
+
+    /// The null values share one random number: as dependent as can be.
+    @Test func `of dependent e-values few false ones are named, all true ones`() {
+        var random = SeededGenerator(seed: 52)
+        var (falseShare, missed) = (0.0, 0)
+        for _ in 0..<runCount {
+            let shared = 0.5 / Double.random(in: 0.000_001...1, using: &random).squareRoot()
+            let values: [Double?] = [shared, shared, shared, 500, 500, 500]
+            let named = eBenjaminiHochberg(values, alpha: alpha)
+            let falsely = named.count { $0 < 3 }
+            falseShare += Double(falsely) / Double(max(1, named.count))
+            if named.count - falsely < 3 { missed += 1 }
+        }
+
+        #expect(falseShare / Double(runCount) <= alpha / 2 + slack)
+        #expect(missed == 0)
+    }
+}
+
 @Suite struct OnlineFalseDiscoveryTests {
     private func rejections(_ decisions: [OnlineDecision]) -> [Int] {
         decisions.indices.filter { decisions[$0].isRejected }.map { $0 + 1 }

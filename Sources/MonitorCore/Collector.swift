@@ -29,35 +29,59 @@ public struct Collector: Sendable {
     /// Counts a batch in.
     ///
     /// - Returns: What became of rows that are not new.
-    public mutating func absorb(_ batch: PredictionBatch) -> Absorption {
-        withModel(batch.model) { $0.absorb(batch) }
+    public mutating func absorb(
+        _ batch: PredictionBatch, on occasion: ModelCollector.Occasion
+    ) -> Absorption {
+        withModel(batch.model) { $0.absorb(batch, on: occasion) }
     }
 
     /// Joins ground truth.
     ///
     /// - Returns: What became of rows that say nothing new.
-    public mutating func absorb(_ batch: GroundTruthBatch) -> Absorption {
-        withModel(batch.model) { $0.absorb(batch) }
+    public mutating func absorb(
+        _ batch: GroundTruthBatch, on occasion: ModelCollector.Occasion
+    ) -> Absorption {
+        withModel(batch.model) { $0.absorb(batch, on: occasion) }
     }
 
     /// Takes a request or a response, and counts the batch in where it completes a pair.
     ///
     /// - Returns: What became of rows that are not new.
-    public mutating func absorb(_ half: InferenceHalf) -> Absorption {
-        withModel(half.batch.model) { $0.absorb(half) }
+    public mutating func absorb(
+        _ half: InferenceHalf, on occasion: ModelCollector.Occasion
+    ) -> Absorption {
+        withModel(half.batch.model) { $0.absorb(half, on: occasion) }
     }
 
     /// Takes what a model's owner knows of it; what is declared wins over what is learned.
-    public mutating func declare(_ schema: ModelSchema) {
-        withModel(schema.model) { $0.declare(schema) }
+    public mutating func declare(_ schema: ModelSchema, at position: Int64) {
+        withModel(schema.model) { $0.declare(schema, at: position) }
     }
 
-    /// Returns true when the model's earlier records must be folded again.
-    public mutating func pin(_ batch: PredictionBatch, at time: EventTime) -> Bool {
-        withModel(batch.model) {
-            let hadRows = $0.hasRows
-            $0.pin(batch, at: time)
-            return hadRows
+    /// Pins uploaded rows, at once or after the log has been folded again.
+    public mutating func pin(_ batch: PredictionBatch, at time: EventTime, position: Int64) {
+        withModel(batch.model) { $0.pin(batch, at: time, position: position) }
+    }
+
+    /// Asks for a reference that is made of a model's own log.
+    public mutating func choose(
+        _ source: ReferenceSource, of model: ModelID, at time: EventTime, position: Int64
+    ) {
+        withModel(model) { $0.choose(source, at: time, position: position) }
+    }
+
+    mutating func finish(_ refolding: consuming Refolding) {
+        let model = refolding.model
+        withModel(model) { [refolding] in $0.finish(refolding) }
+    }
+
+    /// Takes the event-time ranges that late rows changed, by model.
+    mutating func takeRevisions() -> [(model: ModelID, window: TimeWindow)] {
+        models.keys.sorted().compactMap { model in
+            guard models[model]?.aggregator.revision != nil else { return nil }
+            return withModel(model) { state in
+                state.aggregator.takeRevision().map { (model, $0) }
+            }
         }
     }
 

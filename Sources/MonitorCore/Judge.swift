@@ -56,7 +56,7 @@ public struct Judge: Sendable {
                 model: model, features: state.schema.features.map(\.name),
                 version: state.aggregator.versions.last,
                 reference: state.aggregator.reference?.id,
-                measure: { state.measure($0, window: $1) },
+                measure: { state.measure($0, window: state.aggregator.wholePanes(of: $1)) },
                 baseline: { state.baseline($0, feature: $1) })
             effects += engine.evaluate(at: current, in: context)
         }

@@ -1,11 +1,10 @@
-public import ByteCoding
 public import MonitoringDomain
 public import RecordCoding
 public import WindowAggregation
 
 /// This is one model's share of the collector: its schema, its reference, its join and its panes.
 ///
-/// Until a reference is there, rows wait in a buffer of at most `learningRowCount` rows; then they
+/// Until a reference is there, rows wait in a buffer of at most `learningTarget` rows; then they
 /// become the reference and are folded as the production rows that they also are.
 public struct ModelCollector: Sendable {
     /// Rows from which a model without a pinned reference learns one.
@@ -13,24 +12,44 @@ public struct ModelCollector: Sendable {
     /// Features of one model; a name beyond is passed over, as one that the reference does not know.
     public static let featureCountMax = 2_000
 
+    /// This is when an input came, as far as counting depends on it.
+    public struct Occasion: Sendable {
+        /// Where the input lies in the log.
+        public var position: Int64
+        /// Until when windows have been judged: rows before are late; nil before the first judgement.
+        public var judgedAt: EventTime?
+
+        /// Makes an occasion from its parts.
+        public init(position: Int64, judgedAt: EventTime? = nil) {
+            self.position = position
+            self.judgedAt = judgedAt
+        }
+    }
+
     /// This is what is known of the model's records.
-    public private(set) var schema: ModelSchema
+    public internal(set) var schema: ModelSchema
     /// This is the model's panes and its reference.
-    public private(set) var aggregator: ModelAggregator
+    public internal(set) var aggregator: ModelAggregator
     /// This is how many predictions were counted, each id once.
-    public private(set) var recordCount: UInt64 = 0
-    /// The event-time extent of a learned reference's rows: its performance baseline is read from
-    /// production panes, because ground truth for these rows comes later.
-    private var learnedWindow: TimeWindow?
+    public internal(set) var recordCount: UInt64 = 0
+    /// These are the references that the model had, has and is about to have.
+    public internal(set) var references = ReferenceHistory()
+    /// The reference that was asked for last and is not in force yet.
+    var pending: PendingReference?
+    /// Rows from which the first reference is learned.
+    public internal(set) var learningTarget = ModelCollector.learningRowCount
+    /// How the reference moves once there is one.
+    var movingAfterLearning: MovingReference?
+    /// Admitted rows by version, for a reference that is to be learned from a version's first ones.
+    var rowCountOfVersion: [String: Int] = [:]
     /// This is which ids were counted, and what waits for its other side.
     public internal(set) var join: OutcomeJoin
     /// This is the halves that wait for their others, and what became of earlier ones.
-    public private(set) var pairing = InferencePairing()
-    private var waiting: [PredictionBatch] = []
-    private var waitingOutcomes: [Outcome] = []
-    private var referenceSequence = 0
+    public internal(set) var pairing = InferencePairing()
+    var waiting: [PredictionBatch] = []
+    var waitingOutcomes: [Outcome] = []
     /// The newest event time of a prediction.
-    public private(set) var watermark: EventTime?
+    public internal(set) var watermark: EventTime?
 
     /// Makes the share of a model of which no record has come.
     ///
@@ -67,7 +86,7 @@ public struct ModelCollector: Sendable {
     /// Takes what the owner declares; it wins over what is learned.
     ///
     /// The span of the panes changes only before the first row, because panes cannot be cut afterwards.
-    public mutating func declare(_ declared: ModelSchema) {
+    public mutating func declare(_ declared: ModelSchema, at position: Int64) {
         schema.task = declared.task ?? schema.task
         schema.positiveLabel = declared.positiveLabel ?? schema.positiveLabel
         schema.identity = declared.identity ?? schema.identity
@@ -76,16 +95,26 @@ public struct ModelCollector: Sendable {
             join.limits.horizonMilliseconds = horizon
         }
         if !hasRows { schema.paneMilliseconds = declared.paneMilliseconds }
+        let hasOtherSegments = !declared.segments.isEmpty && declared.segments != schema.segments
+        if hasOtherSegments { schema.segments = declared.segments }
         _ = addFeatures(declared.features)
         aggregator.update(schema: schema)
+        if !hasRows {
+            aggregator.restartSegments()
+        } else if hasOtherSegments {
+            resegment(at: position)
+        }
     }
 
     /// Pairs a request with its response; a completed pair is counted in.
     ///
-    /// Returns what became of rows that are not new.
-    public mutating func absorb(_ half: InferenceHalf) -> Absorption {
+    /// - Parameters:
+    ///   - half: A request or a response of this model.
+    ///   - occasion: Where the half lies in the log, and until when windows have been judged.
+    /// - Returns: What became of rows that are not new.
+    public mutating func absorb(_ half: InferenceHalf, on occasion: Occasion) -> Absorption {
         switch pairing.observe(half) {
-        case .paired(let batch): absorb(batch)
+        case .paired(let batch): absorb(batch, on: occasion)
         case .repeated: Absorption(duplicateCount: half.batch.rowCount)
         case .waits, .mismatched: Absorption()
         }
@@ -93,21 +122,27 @@ public struct ModelCollector: Sendable {
 
     /// Counts a batch in.
     ///
-    /// Returns what became of rows that are not new.
-    public mutating func absorb(_ batch: PredictionBatch) -> Absorption {
+    /// - Parameters:
+    ///   - batch: Predictions of this model.
+    ///   - occasion: Where the batch lies in the log, and until when windows have been judged.
+    /// - Returns: What became of rows that are not new.
+    public mutating func absorb(_ batch: PredictionBatch, on occasion: Occasion) -> Absorption {
         extendSchema(with: batch)
-        let admission = join.admit(batch)
+        let admission = admit(batch)
         recordCount &+= UInt64(admission.rows.count)
         for row in admission.rows {
             let time = EventTime(milliseconds: batch.times[row])
             watermark = max(watermark ?? time, time)
         }
+        countVersions(of: batch, rows: admission.rows, at: occasion.position)
         if isLearning {
             if !admission.rows.isEmpty { waiting.append(batch.selecting(rows: admission.rows)) }
             waitingOutcomes += admission.outcomes
-            if learnedRowCount >= Self.learningRowCount { learn() }
+            if learnedRowCount >= learningTarget { learn(at: occasion.position) }
         } else {
-            aggregator.absorb(batch, rows: admission.rows)
+            aggregator.absorb(
+                batch, rows: admission.rows, repeats: admission.repeats,
+                judgedAt: occasion.judgedAt)
             for outcome in admission.outcomes { aggregator.absorb(outcome, adding: true) }
         }
         return Absorption(
@@ -115,16 +150,31 @@ public struct ModelCollector: Sendable {
             tooOldCount: admission.tooOldCount)
     }
 
+    /// Asks the join, which keeps a prediction's version and segments as one text.
+    private mutating func admit(_ batch: PredictionBatch) -> OutcomeJoin.Admission {
+        var keyed = batch
+        keyed.versions = aggregator.cohorts(of: batch)
+        var admission = join.admit(keyed)
+        admission.outcomes = admission.outcomes.map { aggregator.separated($0) }
+        return admission
+    }
+
     /// Joins ground truth.
     ///
-    /// Returns what became of rows that say nothing new.
-    public mutating func absorb(_ batch: GroundTruthBatch) -> Absorption {
+    /// - Parameters:
+    ///   - batch: Ground truth of this model.
+    ///   - occasion: Where the batch lies in the log, and until when windows have been judged.
+    /// - Returns: What became of rows that say nothing new.
+    public mutating func absorb(_ batch: GroundTruthBatch, on occasion: Occasion) -> Absorption {
         var absorption = Absorption()
         let tooOldCount = join.tally.tooOldTruths
         var changes: [OutcomeJoin.TruthChange] = []
         changes.reserveCapacity(batch.rowCount)
         join.observe(batch) { changes.append($0) }
         for change in changes {
+            var change = change
+            change.removed = change.removed.map { aggregator.separated($0) }
+            change.added = change.added.map { aggregator.separated($0) }
             if change.isDuplicate { absorption.duplicateCount += 1 }
             if isLearning {
                 if let removed = change.removed,
@@ -134,62 +184,53 @@ public struct ModelCollector: Sendable {
                 }
                 if let added = change.added { waitingOutcomes.append(added) }
             } else {
+                let isReplaced = change.removed != nil
                 if let removed = change.removed { aggregator.absorb(removed, adding: false) }
-                if let added = change.added { aggregator.absorb(added, adding: true) }
+                if let added = change.added {
+                    aggregator.absorb(
+                        added, adding: true, isReplaced: isReplaced, judgedAt: occasion.judgedAt)
+                }
             }
         }
         absorption.tooOldCount = Int(clamping: join.tally.tooOldTruths - tooOldCount)
         return absorption
     }
 
-    /// Pins uploaded rows.
-    ///
-    /// The caller folds the model's earlier inputs again when `hasRows` was true.
-    public mutating func pin(_ batch: PredictionBatch, at time: EventTime) {
-        extendSchema(with: batch)
-        inferTask(from: [batch])
-        referenceSequence += 1
-        learnedWindow = nil
-        aggregator.pin(
-            ModelReference(
-                id: "r-\(referenceSequence)", pinnedAt: time, origin: .uploaded, schema: schema,
-                batches: [batch]))
-        restart()
-    }
-
-    private mutating func restart() {
-        join = join.emptied()
-        pairing = InferencePairing()
-        waiting = []
-        waitingOutcomes = []
-        recordCount = 0
-        watermark = nil
-    }
-
     // MARK: - Learning
 
-    private mutating func learn() {
-        inferTask(from: waiting)
-        referenceSequence += 1
-        let first = waiting.flatMap(\.times).min() ?? 0
-        let last = waiting.flatMap(\.times).max() ?? 0
-        // From the start of the first row's pane, because a window counts whole panes that start in it.
-        let pane = WindowSpan.milliseconds(schema.paneMilliseconds)
-        learnedWindow = TimeWindow(
-            start: pane.window(containing: EventTime(milliseconds: first)).start,
-            end: EventTime(milliseconds: last).advanced(byMilliseconds: 1))
-        aggregator.pin(
-            ModelReference(
-                id: "r-\(referenceSequence)",
-                pinnedAt: EventTime(milliseconds: last), origin: .learned, schema: schema,
-                batches: waiting))
+    /// The first rows become the reference, and all are folded as the production rows that they also are.
+    private mutating func learn(at position: Int64) {
+        var missing = learningTarget
+        var chosen: [PredictionBatch] = []
+        for batch in waiting where missing > 0 {
+            chosen.append(batch.selecting(rows: Array(0..<min(missing, batch.rowCount))))
+            missing -= batch.rowCount
+        }
+        inferTask(from: chosen)
+        let last = chosen.flatMap(\.times).max() ?? 0
+        var reference = ModelReference(
+            id: learningID(), pinnedAt: EventTime(milliseconds: last), origin: .learned,
+            schema: schema, batches: chosen, outcomeWindow: chosen.extent)
+        if let movingAfterLearning {
+            reference = reference.moved(
+                id: reference.id, pinnedAt: reference.pinnedAt, by: movingAfterLearning)
+        }
+        movingAfterLearning = nil
+        start(with: reference)
+        resegment(at: position)
+    }
+
+    /// Puts the first reference in force, and folds the rows that waited for it.
+    mutating func start(with reference: ModelReference) {
+        aggregator.pin(reference)
+        references.activate(reference.id, rowCount: reference.rowCount)
         for batch in waiting { aggregator.absorb(batch, rows: Array(0..<batch.rowCount)) }
         for outcome in waitingOutcomes { aggregator.absorb(outcome, adding: true) }
         waiting = []
         waitingOutcomes = []
     }
 
-    private mutating func extendSchema(with batch: PredictionBatch) {
+    mutating func extendSchema(with batch: PredictionBatch) {
         let features = batch.features.map { FeatureSchema(name: $0.name, kind: $0.column.kind) }
         if addFeatures(features) { aggregator.update(schema: schema) }
     }
@@ -208,7 +249,7 @@ public struct ModelCollector: Sendable {
     ///
     /// A predicted value means regression; at most two distinct labels, with a score, binary. The
     /// positive label is the one whose predictions have the higher mean score, as score = P(positive).
-    private mutating func inferTask(from batches: [PredictionBatch]) {
+    mutating func inferTask(from batches: [PredictionBatch]) {
         var scores: [String: (sum: Double, count: Int)] = [:]
         var hasValue = false
         for batch in batches {
@@ -251,98 +292,13 @@ public struct ModelCollector: Sendable {
         guard isLearning else { return aggregator.measure(query, window: window) }
         return Measurement(
             model: query.model, statistic: query.statistic, feature: query.feature,
-            version: query.version, window: window,
-            reading: .insufficientSamples(
-                found: learnedRowCount, required: Self.learningRowCount),
+            version: query.version, segment: query.segment, window: window,
+            reading: .insufficientSamples(found: learnedRowCount, required: learningTarget),
             count: 0)
     }
 
     /// This is a statistic on the reference.
     public func baseline(_ statistic: Statistic, feature: String?) -> Reading {
-        if let learnedWindow, statistic.group == .performance {
-            return aggregator.measure(
-                MeasurementQuery(model: schema.model, statistic: statistic, feature: feature),
-                window: learnedWindow
-            ).reading
-        }
-        return aggregator.baseline(statistic, feature: feature)
-    }
-
-    // MARK: - Snapshot
-
-    /// Appends the state; equal states have equal bytes.
-    public func encode(to writer: inout ByteWriter) {
-        writer.append(contentsOf: prefixed(InputCoding.encode(.declareSchema(schema))))
-        writer.write(recordCount)
-        writer.writeCount(referenceSequence)
-        writer.write(watermark != nil)
-        writer.write(watermark?.milliseconds ?? 0)
-        writer.write(learnedWindow != nil)
-        writer.write(learnedWindow?.start.milliseconds ?? 0)
-        writer.write(learnedWindow?.end.milliseconds ?? 0)
-        join.encode(to: &writer)
-        pairing.encode(to: &writer)
-        writer.writeCount(waiting.count)
-        for batch in waiting {
-            writer.append(contentsOf: prefixed(InputCoding.encode(.predictions(batch))))
-        }
-        writer.writeCount(waitingOutcomes.count)
-        for outcome in waitingOutcomes { outcome.encode(to: &writer) }
-        aggregator.encode(to: &writer)
-    }
-
-    /// Reads what `encode` wrote.
-    ///
-    /// - Throws: `ByteReadingError` for anything else.
-    public init(
-        decoding reader: inout ByteReader,
-        storage: @Sendable (ModelID) -> PartitionStorage = { _ in .memory }
-    ) throws(ByteReadingError) {
-        guard case .declareSchema(let schema) = try Self.readInput(&reader) else {
-            throw .invalid(offset: reader.offset, reason: "a schema was expected")
-        }
-        self.schema = schema
-        recordCount = try reader.read()
-        let sequence = try reader.readVarint()
-        guard sequence < 1 << 48 else {
-            throw .invalid(offset: reader.offset, reason: "\(sequence) references")
-        }
-        referenceSequence = Int(sequence)
-        let hasWatermark = try reader.readBool()
-        let time: Int64 = try reader.read()
-        watermark = hasWatermark ? EventTime(milliseconds: time) : nil
-        let hasLearned = try reader.readBool()
-        let start: Int64 = try reader.read()
-        let end: Int64 = try reader.read()
-        if hasLearned, start <= end {
-            learnedWindow = TimeWindow(
-                start: EventTime(milliseconds: start), end: EventTime(milliseconds: end))
-        }
-        join = try OutcomeJoin(decoding: &reader, storage: storage(schema.model))
-        pairing = try InferencePairing(decoding: &reader)
-        let batchCount = try reader.readCount()
-        for _ in 0..<batchCount {
-            guard case .predictions(let batch) = try Self.readInput(&reader) else {
-                throw .invalid(offset: reader.offset, reason: "a batch was expected")
-            }
-            waiting.append(batch)
-        }
-        let outcomeCount = try reader.readCount()
-        for _ in 0..<outcomeCount {
-            waitingOutcomes.append(try Outcome(decoding: &reader))
-        }
-        aggregator = try ModelAggregator(decoding: &reader)
-    }
-
-    private func prefixed(_ bytes: [UInt8]) -> [UInt8] {
-        var writer = ByteWriter()
-        writer.writeCount(bytes.count)
-        writer.append(contentsOf: bytes)
-        return writer.bytes
-    }
-
-    private static func readInput(_ reader: inout ByteReader) throws(ByteReadingError) -> Input {
-        let count = try reader.readCount()
-        return try InputCoding.decode(try reader.readSlice(count: count))
+        aggregator.baseline(statistic, feature: feature)
     }
 }

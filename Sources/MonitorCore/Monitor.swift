@@ -42,13 +42,14 @@ public struct Monitor: Sendable {
     }
 
     /// This is what one input did.
-    public struct Application: Sendable, Equatable {
+    public struct Application: Sendable {
         /// This is what became of the batch's rows that are not new.
         public var absorption = Absorption()
         /// These are what the shell must carry out, in the order in which they were decided.
         public var effects: [Effect] = []
-        /// The model whose earlier records must be folded again, because its reference changed.
-        public var refold: ModelID?
+        /// The work that must be done over the log through this input, and then handed to `finish`, before
+        /// the next input is applied.
+        public var refolding: Refolding?
     }
 
     /// Applies the input that lies at `position` of the log.
@@ -60,34 +61,42 @@ public struct Monitor: Sendable {
         var application = Application()
         switch input {
         case .predictions(let batch):
-            application.absorption = collector.absorb(batch)
+            application.absorption = collector.absorb(batch, on: occasion)
             if clock == .event { application.effects = judgeAtWatermark() }
         case .groundTruth(let batch):
-            application.absorption = collector.absorb(batch)
+            application.absorption = collector.absorb(batch, on: occasion)
             if clock == .event { application.effects = judgeAtWatermark() }
         case .inference(let half):
-            application.absorption = collector.absorb(half)
+            application.absorption = collector.absorb(half, on: occasion)
             if clock == .event { application.effects = judgeAtWatermark() }
         case .pinReference(let batch, let time):
-            if collector.pin(batch, at: time) { application.refold = batch.model }
-        case .declareSchema(let schema): collector.declare(schema)
+            collector.pin(batch, at: time, position: position)
+        case .chooseReference(let model, let source, let time):
+            collector.choose(source, of: model, at: time, position: position)
+        case .activateReference(let model, let id):
+            // Another one was asked for meanwhile: then its own activation follows.
+            let refolding = collector.models[model]?.refolding
+            if refolding?.id == id { application.refolding = refolding }
+        case .declareSchema(let schema): collector.declare(schema, at: position)
         case .rules(let files): application.effects = judge.load(files)
         case .tick(let now):
             if clock == .wall { application.effects = judge.evaluate(collector, at: now) }
         case .report(let report, let time):
             application.effects = judge.receive(report, at: time)
         }
+        if let model = input.model, let urgent = collector.models[model]?.urgentRefolding {
+            application.refolding = urgent
+        }
         return application
     }
 
-    /// Folds an earlier input of `model` again, after its reference was pinned: same order as the log.
-    public mutating func refold(_ input: Input, of model: ModelID) {
-        switch input {
-        case .predictions(let batch) where batch.model == model: _ = collector.absorb(batch)
-        case .groundTruth(let batch) where batch.model == model: _ = collector.absorb(batch)
-        case .inference(let half) where half.batch.model == model: _ = collector.absorb(half)
-        default: return
-        }
+    /// Puts the reference in force whose refolding has folded every input through the newest one.
+    public mutating func finish(_ refolding: consuming Refolding) {
+        collector.finish(refolding)
+    }
+
+    private var occasion: ModelCollector.Occasion {
+        ModelCollector.Occasion(position: position, judgedAt: judge.now)
     }
 
     /// Replaces partitions of sealed ids by what they were merged into; false where they are gone.

@@ -7,6 +7,7 @@ import WindowAggregation
 extension Outcome {
     func encode(to writer: inout ByteWriter) {
         writer.write(version)
+        writer.write(segments)
         writer.write(time.milliseconds)
         writer.write(predictedLabel)
         writer.write(score)
@@ -16,12 +17,15 @@ extension Outcome {
     }
 
     init(decoding reader: inout ByteReader) throws(ByteReadingError) {
+        let version = try reader.readText()
+        let segments = try reader.readTexts()
         self.init(
-            version: try reader.readText(), time: EventTime(milliseconds: try reader.read()),
+            version: version, time: EventTime(milliseconds: try reader.read()),
             predictedLabel: try reader.readOptionalText(),
             score: try reader.readOptionalDouble(),
             predictedValue: try reader.readOptionalDouble(),
             truthLabel: try reader.readOptionalText(),
             truthValue: try reader.readOptionalDouble())
+        self.segments = segments
     }
 }

@@ -18,6 +18,9 @@ extension PredictionBatch {
             case .categorical(let text): (name, .categorical(pick(text)))
             }
         }
+        selection.segments = segments.map { ($0.key, pick($0.column)) }
+        if !latencies.isEmpty { selection.latencies = rows.map { latencies[$0] } }
+        if !errors.codes.isEmpty { selection.errors = pick(errors) }
         selection.labels = pick(labels)
         selection.scores = rows.map { scores[$0] }
         selection.values = rows.map { values[$0] }

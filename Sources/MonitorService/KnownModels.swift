@@ -58,7 +58,7 @@ struct KnownModels: Sendable {
         case .declareSchema(let schema):
             if let horizon = schema.horizonMilliseconds { horizons[schema.model] = horizon }
             return admit(schema.model, schema.features.map { ($0.name, $0.kind) })
-        case .rules, .tick, .report: return []
+        case .rules, .tick, .report, .chooseReference, .activateReference: return []
         }
     }
 

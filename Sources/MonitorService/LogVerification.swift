@@ -47,9 +47,9 @@ public enum LogVerification {
             report.entryCount += 1
             report.rowCount += input.rowCount
             let application = again.apply(input, at: entry.position)
-            if let model = application.refold {
-                try MonitorRunner.refold(
-                    model, of: &again, through: entry.position - 1, from: store)
+            if let refolding = application.refolding {
+                try MonitorRunner.finish(
+                    refolding, of: &again, through: entry.position, from: store)
             }
             if case .predictions(let batch) = input, idCount <= countedIDsMax {
                 idCount += ids[batch.model, default: CountedIDs()].count(batch)

@@ -2,6 +2,7 @@ public import Logging
 public import MonitorCore
 public import MonitorStore
 import MonitoringDomain
+import Synchronization
 
 extension MonitorRunner {
     /// This is the state machine after the newest snapshot and the log's tail.
@@ -39,8 +40,8 @@ extension MonitorRunner {
             let input = try LogPayload.decode(entry.payload)
             let application = monitor.apply(input, at: entry.position)
             effects += application.effects.map { StoredEffect($0, position: entry.position) }
-            if let model = application.refold {
-                try refold(model, of: &monitor, through: entry.position - 1, from: store)
+            if let refolding = application.refolding {
+                try finish(refolding, of: &monitor, through: entry.position, from: store)
             }
         }
         // Keys that are known are left as they are.
@@ -50,15 +51,40 @@ extension MonitorRunner {
         return monitor
     }
 
-    static func refold(
-        _ model: ModelID, of monitor: inout Monitor, through position: Int64,
-        from store: SQLiteStore
+    /// Folds what a refolding still needs, and puts its reference in force; it has folded the inputs
+    /// through `folded` already, none where that is 0.
+    static func finish(
+        _ refolding: Refolding, after folded: Int64 = 0, of monitor: inout Monitor,
+        through position: Int64, from store: SQLiteStore
     ) throws {
-        guard position > 0 else { return }
-        var copy = monitor
-        try store.forEachEntry(after: 0, through: position) { entry in
-            copy.refold(try LogPayload.decode(entry.payload), of: model)
+        var refolding = refolding
+        if folded == 0, refolding.needsSelection {
+            try store.forEachEntry(after: 0, through: refolding.selectionEnd) { entry in
+                refolding.select(try LogPayload.decode(entry.payload), at: entry.position)
+            }
         }
-        monitor = copy
+        try store.forEachEntry(after: folded, through: position) { entry in
+            refolding.fold(try LogPayload.decode(entry.payload), at: entry.position)
+        }
+        monitor.finish(refolding)
+    }
+
+    /// Leaves a refolding for its activation, done through `position`.
+    func offer(_ refolding: Refolding, through position: Int64) {
+        offers.withLock { $0[refolding.model] = (refolding, position) }
+    }
+
+    /// Does the same with what was done in the background, where that is the refolding in question.
+    func finish(
+        _ refolding: Refolding, of monitor: inout Monitor, through position: Int64
+    ) throws {
+        let offer = offers.withLock { $0.removeValue(forKey: refolding.model) }
+        if let offer, offer.refolding.id == refolding.id {
+            try Self.finish(
+                offer.refolding, after: offer.position, of: &monitor, through: position,
+                from: store)
+        } else {
+            try Self.finish(refolding, of: &monitor, through: position, from: store)
+        }
     }
 }

@@ -102,8 +102,8 @@ extension MonitorRunner {
                 receipt.position = position
                 publishSchema(of: entry.input, in: state.monitor)
                 effects += application.effects.map { StoredEffect($0, position: position) }
-                if let model = application.refold {
-                    try Self.refold(model, of: &state.monitor, through: position - 1, from: store)
+                if let refolding = application.refolding {
+                    try finish(refolding, of: &state.monitor, through: position)
                 }
                 position += 1
             }

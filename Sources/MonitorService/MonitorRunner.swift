@@ -56,6 +56,8 @@ public final class MonitorRunner: Sendable {
     let schemas: Mutex<[ModelID: ModelSchema]>
     let initial: Mutex<State?>
     let failure = Mutex<String?>(nil)
+    /// Refoldings that were done in the background and wait for their activation.
+    let offers = Mutex<[ModelID: (refolding: Refolding, position: Int64)]>([:])
 
     /// What the thread owns.
     struct State: Sendable {

@@ -24,6 +24,8 @@ public final class Service: Sendable {
     public let runner: MonitorRunner
     private let store: SQLiteStore
     private let relay: RequestRelay?
+    /// This folds the log again when a reference was asked for.
+    public let references: ReferenceWorker
     private let logger: Logger
     private let rules = Mutex(RuleSet.empty)
     private let isReady = Mutex(false)
@@ -41,6 +43,8 @@ public final class Service: Sendable {
         relay = configuration.postgresDSN.map {
             RequestRelay(dsn: $0, store: store, runner: runner, logger: logger)
         }
+        references = ReferenceWorker(
+            directory: configuration.dataDirectory, runner: runner, logger: logger)
         self.store = store
         self.runner = runner
     }
@@ -54,6 +58,7 @@ public final class Service: Sendable {
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 if let relay { group.addTask { await relay.run() } }
+                group.addTask { [references] in await references.run() }
                 if configuration.clock == .wall { group.addTask { [self] in await tick() } }
                 group.addTask { [self] in try await watchStorage() }
                 defer { group.cancelAll() }

@@ -8,20 +8,7 @@ extension Input {
         case .predictions(let batch), .pinReference(let batch, _): batch.rowCount
         case .groundTruth(let batch): batch.rowCount
         case .inference(let half): half.batch.rowCount
-        case .rules, .tick, .report, .declareSchema: 0
-        }
-    }
-}
-
-extension Input {
-    /// The model whose state the input changes; nil where it is no one model's.
-    var model: ModelID? {
-        switch self {
-        case .predictions(let batch), .pinReference(let batch, _): batch.model
-        case .groundTruth(let batch): batch.model
-        case .inference(let half): half.batch.model
-        case .declareSchema(let schema): schema.model
-        case .rules, .tick, .report: nil
+        case .rules, .tick, .report, .declareSchema, .chooseReference, .activateReference: 0
         }
     }
 }

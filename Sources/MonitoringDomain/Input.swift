@@ -6,6 +6,10 @@ public enum Input: Equatable, Sendable {
     case inference(InferenceHalf)
     /// Pins the rows as the model's reference; ground truth is inline.
     case pinReference(PredictionBatch, pinnedAt: EventTime)
+    /// Asks for another reference, made of the model's own log.
+    case chooseReference(ModelID, ReferenceSource, at: EventTime)
+    /// Puts the reference with this id in force: it can be made of what lies before in the log.
+    case activateReference(ModelID, id: String)
     /// Rule files, by name, replacing all earlier ones.
     case rules([RuleFile])
     /// The clock's reading, for rules and horizons.
@@ -13,6 +17,20 @@ public enum Input: Equatable, Sendable {
     case report(TrainerReport, at: EventTime)
     /// A part of the schema that its owner declared.
     case declareSchema(ModelSchema)
+}
+
+extension Input {
+    /// This is the model whose state the input changes; nil where it is no one model's.
+    public var model: ModelID? {
+        switch self {
+        case .predictions(let batch), .pinReference(let batch, _): batch.model
+        case .groundTruth(let batch): batch.model
+        case .inference(let half): half.batch.model
+        case .declareSchema(let schema): schema.model
+        case .chooseReference(let model, _, _), .activateReference(let model, _): model
+        case .rules, .tick, .report: nil
+        }
+    }
 }
 
 /// This is a rule file's name and text.

@@ -95,6 +95,8 @@ public struct Measurement: Equatable, Sendable {
     public var feature: String?
     /// Nil: all versions together.
     public var version: String?
+    /// Nil: the whole traffic.
+    public var segment: Segment?
     /// This is the event-time interval whose rows count.
     public var window: TimeWindow
     /// This is the value, or the reason why there is none.
@@ -113,13 +115,15 @@ public struct Measurement: Equatable, Sendable {
     /// Makes a measurement from its parts.
     public init(
         model: ModelID, statistic: Statistic, feature: String?, version: String?,
-        window: TimeWindow, reading: Reading, count: Int, missing: Int = 0,
-        referenceCount: Int? = nil, reference: String? = nil, isRevised: Bool = false
+        segment: Segment? = nil, window: TimeWindow, reading: Reading, count: Int,
+        missing: Int = 0, referenceCount: Int? = nil, reference: String? = nil,
+        isRevised: Bool = false
     ) {
         self.model = model
         self.statistic = statistic
         self.feature = feature
         self.version = version
+        self.segment = segment
         self.window = window
         self.reading = reading
         self.count = count
@@ -150,16 +154,22 @@ public struct MeasurementQuery: Hashable, Sendable {
     public var version: String?
     /// This is what stands for an empty bin in `psi`; other statistics do not look at it.
     public var smoothing: Smoothing
+    /// This is the wanted slice; nil for the whole traffic.
+    public var segment: Segment?
+    /// This is the wanted fraction of `quantile`, in 0...1; the median where nil.
+    public var fraction: Double?
 
     /// Makes a question from its parts.
     public init(
         model: ModelID, statistic: Statistic, feature: String? = nil, version: String? = nil,
-        smoothing: Smoothing = .half
+        smoothing: Smoothing = .half, segment: Segment? = nil, fraction: Double? = nil
     ) {
         self.model = model
         self.statistic = statistic
         self.feature = feature
         self.version = version
         self.smoothing = smoothing
+        self.segment = segment
+        self.fraction = fraction
     }
 }

@@ -67,12 +67,16 @@ public struct ModelSchema: Hashable, Sendable {
     public var horizonMilliseconds: Int64?
     /// Ninety days: ground truth that comes later finds no prediction.
     public static let defaultHorizonMilliseconds = 90 * WindowSpan.day
+    /// These are the keys by whose values every statistic is kept apart; at most `Segment.keyCountMax`.
+    ///
+    /// `version` is always one and is not named here.
+    public var segments: [String]
 
     /// Makes a schema; without further words, that of a model of which nothing is known yet.
     public init(
         model: ModelID, task: TaskKind? = nil, features: [FeatureSchema] = [],
         positiveLabel: String? = nil, paneMilliseconds: Int64 = WindowSpan.minute,
-        identity: JoinKey? = nil, horizonMilliseconds: Int64? = nil
+        identity: JoinKey? = nil, horizonMilliseconds: Int64? = nil, segments: [String] = []
     ) {
         self.model = model
         self.task = task
@@ -81,6 +85,7 @@ public struct ModelSchema: Hashable, Sendable {
         self.paneMilliseconds = paneMilliseconds
         self.identity = identity
         self.horizonMilliseconds = horizonMilliseconds
+        self.segments = segments
     }
 
     /// This is how `feature` is profiled; nil for an unknown one.

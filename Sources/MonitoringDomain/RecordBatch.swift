@@ -68,6 +68,13 @@ public struct PredictionBatch: Hashable, Sendable {
     public var versions: TextColumn
     /// In the order in which the names first appeared; each of length rowCount.
     public var features: [(name: String, column: FeatureColumn)]
+    /// In the order in which the keys first appeared; each of length rowCount.
+    public var segments: [(key: String, column: TextColumn)]
+    /// [rowCount]: milliseconds that serving took, at least 0, NaN where absent; empty where no record
+    /// of the batch has one.
+    public var latencies: [Double]
+    /// By row what went wrong in serving, missing where nothing did; empty where nothing did at all.
+    public var errors: TextColumn
     /// The predicted label, as text; missing for regression.
     public var labels: TextColumn
     /// [rowCount]: P(positive class) or the largest class's probability, in 0...1; NaN where absent.
@@ -87,6 +94,9 @@ public struct PredictionBatch: Hashable, Sendable {
         times = []
         versions = TextColumn()
         features = []
+        segments = []
+        latencies = []
+        errors = TextColumn()
         labels = TextColumn()
         scores = []
         values = []
@@ -99,7 +109,11 @@ public struct PredictionBatch: Hashable, Sendable {
         left.hashKey == right.hashKey
             && left.features.elementsEqual(right.features) {
                 $0.name == $1.name && $0.column.isIdentical(to: $1.column)
-            } && sameBits(left.scores, right.scores) && sameBits(left.values, right.values)
+            }
+            && left.segments.elementsEqual(right.segments) {
+                $0.key == $1.key && $0.column == $1.column
+            } && left.errors == right.errors && sameBits(left.latencies, right.latencies)
+            && sameBits(left.scores, right.scores) && sameBits(left.values, right.values)
             && sameBits(left.truthValues, right.truthValues)
     }
 

@@ -20,6 +20,15 @@ extension ByteWriter {
                 write(texts, rowCount)
             }
         }
+        writeCount(batch.segments.count)
+        for (key, column) in batch.segments {
+            write(key)
+            write(column, rowCount)
+        }
+        write(!batch.latencies.isEmpty)
+        if !batch.latencies.isEmpty { writeColumn(batch.latencies, rowCount) }
+        write(!batch.errors.codes.isEmpty)
+        if !batch.errors.codes.isEmpty { write(batch.errors, rowCount) }
         write(batch.labels, rowCount)
         writeColumn(batch.scores, rowCount)
         writeColumn(batch.values, rowCount)
@@ -88,12 +97,21 @@ extension ByteReader {
             case let tag: throw .invalid(offset: offset - 1, reason: "\(tag) is no kind of column")
             }
         }
+        try readServing(into: &batch)
         batch.labels = try readTextColumn(rowCount)
         batch.scores = try readNumbers(rowCount)
         batch.values = try readNumbers(rowCount)
         batch.truthLabels = try readTextColumn(rowCount)
         batch.truthValues = try readNumbers(rowCount)
         return batch
+    }
+
+    private mutating func readServing(into batch: inout PredictionBatch) throws(ByteReadingError) {
+        for _ in 0..<(try readCount(elementSize: 2)) {
+            batch.segments.append((try readText(), try readTextColumn(batch.rowCount)))
+        }
+        if try readBool() { batch.latencies = try readNumbers(batch.rowCount) }
+        if try readBool() { batch.errors = try readTextColumn(batch.rowCount) }
     }
 
     mutating func readGroundTruth() throws(ByteReadingError) -> GroundTruthBatch {

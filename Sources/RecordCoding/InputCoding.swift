@@ -5,15 +5,17 @@ public import MonitoringDomain
 ///
 /// Layout, little-endian; `count` is a LEB128 number, `text` a count of bytes and UTF-8:
 ///
-///     byte 0     version, 2
+///     byte 0     version, 3
 ///     byte 1     kind: 1 predictions, 2 ground truth, 3 pinned reference, 4 rules, 5 tick,
-///                6 report, 7 schema, 10 inference half
+///                6 report, 7 schema, 8 chosen reference, 9 activated reference, 10 inference half
 ///     …          the kind's fields, below
 ///     last 4     CRC-32C of everything before
 ///
 ///     predictions   model text · rowCount count · identities [rowCount] of (high u64, low u64) ·
 ///                   times integers · versions · featureCount count · features
 ///                   [featureCount] of (name text, byte 0 numeric or 1 categorical, column) ·
+///                   segmentCount count · segments of (key text, column) · byte 1 and latencies
+///                   numbers, or byte 0 · byte 1 and errors, or byte 0 ·
 ///                   labels · scores numbers · values numbers · truth labels ·
 ///                   truth values numbers
 ///     ground truth  model text · rowCount count · identities · times · labels · values numbers ·
@@ -23,8 +25,11 @@ public import MonitoringDomain
 ///     tick          i64
 ///     report        time i64 · request text · state text · optional new version · optional detail
 ///     schema        model text · optional task · count · of (name text, kind text) ·
-///                   optional positive label · pane i64 · optional identity · horizon i64 where
-///                   one is declared
+///                   optional positive label · pane i64 · optional identity ·
+///                   segment keys · horizon i64 where one is declared
+///     chosen        model text · time i64 · byte 0 span, from i64, to i64; or 1 first, count,
+///                   optional version; or 2 moving, its name
+///     activated     model text · id text
 ///     half          side u8 · key (high u64, low u64) · arrival i64 · rank u8 · as predictions
 ///     text column   count · dictionary texts · codes [rowCount], each in 1, 2 or 4 bytes, the
 ///                   least that holds every code and the largest value, which is missing; none
@@ -34,7 +39,7 @@ public import MonitoringDomain
 ///
 /// Columns have no counts of their own: their lengths are the row count. Numbers keep every bit.
 public enum InputCoding {
-    private static let version: UInt8 = 2
+    private static let version: UInt8 = 3
 
     /// This is `input` as bytes; equal inputs give equal bytes.
     public static func encode(_ input: Input) -> [UInt8] {
@@ -79,6 +84,15 @@ public enum InputCoding {
             writer.write(half.arrival.milliseconds)
             writer.write(half.identityRank)
             writer.write(half.batch)
+        case .chooseReference(let model, let source, let time):
+            writer.write(UInt8(8))
+            writer.write(model.rawValue)
+            writer.write(time.milliseconds)
+            writer.write(source)
+        case .activateReference(let model, let id):
+            writer.write(UInt8(9))
+            writer.write(model.rawValue)
+            writer.write(id)
         }
         writer.write(crc32c(writer.bytes))
         return writer.bytes
@@ -137,6 +151,13 @@ extension ByteReader {
                 detail: try readOptionalText())
             return .report(report, at: time)
         case 7: return .declareSchema(try readSchema())
+        case 8:
+            let model = try readModel()
+            let time = try readTime()
+            return .chooseReference(model, try readReferenceSource(), at: time)
+        case 9:
+            let model = try readModel()
+            return .activateReference(model, id: try readText())
         case 10: return .inference(try readHalf())
         case let kind: throw .invalid(offset: offset - 1, reason: "\(kind) is no kind of input")
         }
@@ -144,6 +165,24 @@ extension ByteReader {
 
     private mutating func readTime() throws(ByteReadingError) -> EventTime {
         EventTime(milliseconds: try read(Int64.self))
+    }
+
+    private mutating func readReferenceSource() throws(ByteReadingError) -> ReferenceSource {
+        let start = offset
+        switch try readByte() {
+        case 0:
+            let from = try readTime()
+            let to = try readTime()
+            guard from < to else { throw .invalid(offset: start, reason: "an empty span") }
+            return .span(TimeWindow(start: from, end: to))
+        case 1:
+            guard let count = Int(exactly: try readVarint()), count > 0 else {
+                throw .invalid(offset: start, reason: "no number of rows")
+            }
+            return .first(count: count, version: try readOptionalText())
+        case 2: return .moving(try readCase(MovingReference.self))
+        case let kind: throw .invalid(offset: start, reason: "\(kind) is no source of a reference")
+        }
     }
 
     private mutating func readSchema() throws(ByteReadingError) -> ModelSchema {
@@ -169,6 +208,7 @@ extension ByteReader {
             }
             return key
         }
+        let segments = try readTexts()
         let horizonStart = offset
         let horizon = isAtEnd ? nil : try read(Int64.self)
         guard horizon ?? 1 > 0 else {
@@ -176,7 +216,8 @@ extension ByteReader {
         }
         return ModelSchema(
             model: model, task: task, features: features, positiveLabel: positiveLabel,
-            paneMilliseconds: pane, identity: identity, horizonMilliseconds: horizon)
+            paneMilliseconds: pane, identity: identity, horizonMilliseconds: horizon,
+            segments: segments)
     }
 
     private mutating func readHalf() throws(ByteReadingError) -> InferenceHalf {
@@ -217,6 +258,23 @@ extension ByteWriter {
         write(schema.positiveLabel)
         write(schema.paneMilliseconds)
         write(schema.identity?.text)
+        write(schema.segments)
         if let horizon = schema.horizonMilliseconds { write(horizon) }
+    }
+
+    fileprivate mutating func write(_ source: ReferenceSource) {
+        switch source {
+        case .span(let window):
+            write(UInt8(0))
+            write(window.start.milliseconds)
+            write(window.end.milliseconds)
+        case .first(let count, let version):
+            write(UInt8(1))
+            writeCount(count)
+            write(version)
+        case .moving(let kind):
+            write(UInt8(2))
+            write(kind.rawValue)
+        }
     }
 }

@@ -30,12 +30,24 @@ private struct FeatureBuilder {
     }
 }
 
+/// This is one segment key's column under construction.
+private struct SegmentBuilder {
+    let name: String
+    let bytes: [UInt8]
+    var texts: TextBuilder
+}
+
 /// This is one model's batch of predictions under construction.
 struct PredictionBuilder {
+    /// Distinct segment keys of one model in one body; a record with a further one is refused.
+    private static let segmentKeyCountMax = 64
+
     private let hash: IdentityHash
     private let seed: UInt64
     private var batch: PredictionBatch
     private var features: [FeatureBuilder] = []
+    private var segments: [SegmentBuilder] = []
+    private var errors: TextBuilder
     /// By the number of the feature's name: the place in `features`, or -1.
     private var placeOfName: [Int32] = []
     private var versions: TextBuilder
@@ -47,6 +59,7 @@ struct PredictionBuilder {
         self.seed = seed
         batch = PredictionBatch(model: model)
         versions = TextBuilder(seed: seed)
+        errors = TextBuilder(seed: seed)
         labels = TextBuilder(seed: seed)
         truthLabels = TextBuilder(seed: seed)
     }
@@ -67,6 +80,17 @@ struct PredictionBuilder {
                 try appendToNew(feature, at: index, &input, kindOf: kindOf)
             }
         }
+        for (place, segment) in row.segments.enumerated() {
+            try append(segment, near: place, at: index, &input)
+        }
+        if !row.latency.isNaN {
+            while batch.latencies.count < index { batch.latencies.append(.nan) }
+            batch.latencies.append(row.latency)
+        }
+        if let error = row.error {
+            errors.appendMissing(upTo: index)
+            errors.append(error)
+        }
         batch.identities.append(row.id.map { hash.identity(of: $0) } ?? .none)
         batch.times.append(row.time ?? arrival.milliseconds)
         batch.scores.append(row.score)
@@ -76,6 +100,31 @@ struct PredictionBuilder {
         labels.append(row.label)
         truthLabels.append(row.truthLabel)
         batch.rowCount += 1
+    }
+
+    /// Records mostly name keys in one order, so `place` is looked at first.
+    private mutating func append(
+        _ segment: (key: ByteText, value: ByteText), near place: Int, at row: Int,
+        _ input: inout RecordCursor
+    ) throws(RecordDecodingError) {
+        let bytes = segment.key.buffer
+        let known =
+            place < segments.count && bytes.elementsEqual(segments[place].bytes)
+            ? place : segments.firstIndex { bytes.elementsEqual($0.bytes) }
+        if known == nil, segments.count == Self.segmentKeyCountMax {
+            let detail = "over \(segments.count) segment keys of one model"
+            try input.refuse(
+                pointer("/segments", segment.key), detail, code: ItemError.cardinalityLimit)
+            return
+        }
+        if known == nil {
+            segments.append(
+                SegmentBuilder(
+                    name: segment.key.string, bytes: Array(bytes), texts: TextBuilder(seed: seed)))
+        }
+        let index = known ?? segments.count - 1
+        segments[index].texts.appendMissing(upTo: row)
+        segments[index].texts.append(segment.value)
     }
 
     @inline(__always)
@@ -146,6 +195,13 @@ struct PredictionBuilder {
         batch.versions = versions.finished(rowCount: rowCount)
         batch.labels = labels.finished(rowCount: rowCount)
         batch.truthLabels = truthLabels.finished(rowCount: rowCount)
+        for segment in segments {
+            batch.segments.append((segment.name, segment.texts.finished(rowCount: rowCount)))
+        }
+        if errors.count > 0 { batch.errors = errors.finished(rowCount: rowCount) }
+        if !batch.latencies.isEmpty {
+            while batch.latencies.count < rowCount { batch.latencies.append(.nan) }
+        }
         for feature in features {
             let name = feature.name
             if let column = feature.finished(rowCount: rowCount) {

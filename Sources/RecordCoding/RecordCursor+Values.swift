@@ -107,8 +107,10 @@ extension RecordCursor {
         }
     }
 
-    /// Checks the segments, which no column holds.
-    mutating func readSegments() throws(RecordDecodingError) {
+    /// Reads the object of segments; a value that is null is left out.
+    mutating func readSegments(
+        into segments: inout [(key: ByteText, value: ByteText)]
+    ) throws(RecordDecodingError) {
         guard scanner.cursor.pointee == UInt8(ascii: "{") else {
             return try refuseValue("/segments", "an object is expected")
         }
@@ -116,8 +118,8 @@ extension RecordCursor {
         while let name = try scanner.nextKey(of: &object) {
             if scanner.cursor.pointee == UInt8(ascii: "n") {
                 _ = try scanner.readLiteral()
-            } else {
-                _ = try readName(pointer("/segments", name), allowsBool: true)
+            } else if let value = try readName(pointer("/segments", name), allowsBool: true) {
+                segments.append((name, value))
             }
         }
     }

@@ -96,12 +96,11 @@ struct RecordReader {
         case .ts: row.time = try input.readTime(&times)
         case .model: row.model = try input.readString("/model")
         case .version: row.version = try input.readName("/version", allowsBool: false)
-        case .segments: try input.readSegments()
+        case .segments: try input.readSegments(into: &row.segments)
         case .latency:
-            if let latency = try input.readNumber("/latency_ms"), latency < 0 {
-                try input.refuse("/latency_ms", "a latency is not below 0")
-            }
-        case .error: _ = try input.readString("/error")
+            row.latency = try input.readNumber("/latency_ms") ?? .nan
+            if row.latency < 0 { try input.refuse("/latency_ms", "a latency is not below 0") }
+        case .error: row.error = try input.readString("/error")
         case .label: row.truthLabel = try input.readName("/label", allowsBool: true)
         case .value: row.truthValue = try input.readNumber("/value") ?? .nan
         case .revision: row.revision = try input.readInteger("/revision") ?? 0

@@ -53,8 +53,13 @@ struct RecordRow {
     var truthLabel: ByteText?
     var truthValue = Double.nan
     var revision: Int64 = 0
+    /// NaN where absent.
+    var latency = Double.nan
+    var error: ByteText?
     /// In the order of the record.
     var features: [Feature] = []
+    /// In the order of the record; values that are null are left out.
+    var segments: [(key: ByteText, value: ByteText)] = []
 
     struct Feature {
         /// The number in the table of feature names.
@@ -76,6 +81,9 @@ struct RecordRow {
         truthLabel = nil
         truthValue = .nan
         revision = 0
+        latency = .nan
+        error = nil
+        segments.removeAll(keepingCapacity: true)
         features.removeAll(keepingCapacity: true)
     }
 }

@@ -4,10 +4,17 @@ import StreamingStatistics
 
 // The stored form of an aggregator, in this order:
 //
-//     schema   model, task, positive label, pane, features (name, kind)
+//     schema   model, task, positive label, pane, features (name, kind), segment keys
+//     retention  four counts
+//     segments   keys, then for each its values
+//     revision   1 and a range, or 0
 //     present  1 when a reference follows
-//     reference  id, time, origin, rows, task, positive label, features, prediction, outcomes
-//     series   for each version: name, panes (number, profile), sorted by number
+//     reference  id, time, origin, moving, rows, task, positive label, features, prediction, label, truth,
+//              1 and the outcomes' range or 0, outcomes, ground truth
+//     versions   names
+//     cuts     one for each level of panes
+//     series   for each: version, 0 or (key + 1, value), and for each level panes (number, profile),
+//              sorted by number
 //
 // Equal aggregators give equal bytes: everything is sorted or in an order that the log fixes. A profile's
 // bins, categories and shift are the reference's and are not repeated.
@@ -24,15 +31,33 @@ extension ModelAggregator {
             writer.write(feature.name)
             writer.write(feature.kind == .categorical)
         }
+        writer.write(schema.segments)
+        for count in [
+            retention.finestCountMax, retention.hourCountMax, retention.dayCountMax,
+            retention.profileCountMax,
+        ] { writer.writeCount(count) }
+        writer.write(segments.keys)
+        for values in segments.values { writer.write(values) }
+        writer.write(revision != nil)
+        if let revision {
+            writer.write(revision.start.milliseconds)
+            writer.write(revision.end.milliseconds)
+        }
         writer.write(reference != nil)
         reference?.encode(to: &writer)
-        writer.writeCount(versions.count)
-        for (version, panes) in zip(versions, series) {
-            writer.write(version)
-            writer.writeCount(panes.numbers.count)
-            for (number, profile) in zip(panes.numbers, panes.profiles) {
-                writer.write(number)
-                profile.encode(to: &writer)
+        writer.write(versions)
+        for cut in levels.cuts { writer.write(cut) }
+        writer.writeCount(series.count)
+        for one in series {
+            writer.writeCount(one.key.version)
+            writer.writeCount(one.key.segment.map { $0.key + 1 } ?? 0)
+            if let segment = one.key.segment { writer.writeCount(segment.value) }
+            for panes in one.levels {
+                writer.writeCount(panes.numbers.count)
+                for (number, profile) in zip(panes.numbers, panes.profiles) {
+                    writer.write(number)
+                    profile.encode(to: &writer)
+                }
             }
         }
     }
@@ -42,48 +67,30 @@ extension ModelAggregator {
     /// - Throws: On anything else, and never traps later on what it accepted.
     public init(decoding reader: inout ByteReader) throws(ByteReadingError) {
         let start = reader.offset
-        guard let model = ModelID(try reader.readText()) else {
-            throw .invalid(offset: start, reason: "not a model's name")
-        }
-        var schema = ModelSchema(model: model)
-        schema.task = try reader.readTask()
-        schema.positiveLabel = try reader.readOptionalText()
-        let paneOffset = reader.offset
-        let pane: Int64 = try reader.read()
-        guard pane > 0, pane <= WindowSpan.day else {
-            throw .invalid(offset: paneOffset, reason: "a pane of \(pane) ms")
-        }
-        schema.paneMilliseconds = pane
-        let featureCount = try reader.readCount(elementSize: 2)
-        for _ in 0..<featureCount {
-            let name = try reader.readText()
-            schema.features.append(
-                FeatureSchema(name: name, kind: try reader.readBool() ? .categorical : .numeric))
-        }
+        let schema = try reader.readSchema()
+        let retention = PaneRetention(
+            finestCountMax: try reader.readLimit(), hourCountMax: try reader.readLimit(),
+            dayCountMax: try reader.readLimit(), profileCountMax: try reader.readLimit())
+        let segments = try SegmentTable(decoding: &reader)
+        var revision: TimeWindow?
+        if try reader.readBool() { revision = try reader.readWindow() }
         let reference = try reader.readBool() ? try ModelReference(decoding: &reader) : nil
-        var versions: [String] = []
+        let versions = try reader.readTexts()
+        let levels = try PaneLevels(decoding: &reader, paneMilliseconds: schema.paneMilliseconds)
         var series: [PaneSeries] = []
-        let versionCount = try reader.readCount()
-        for _ in 0..<versionCount {
-            versions.append(try reader.readText())
-            var panes = PaneSeries()
-            let paneCount = try reader.readCount(elementSize: 9)
-            for _ in 0..<paneCount {
-                let offset = reader.offset
-                let number: Int64 = try reader.read()
-                guard let reference, panes.numbers.last.map({ $0 < number }) ?? true,
-                    !number.multipliedReportingOverflow(by: pane).overflow
-                else { throw .invalid(offset: offset, reason: "pane \(number) out of order") }
-                panes.numbers.append(number)
-                panes.profiles.append(
-                    try PaneProfile(decoding: &reader, reference: reference))
-            }
-            series.append(panes)
+        let seriesCount = try reader.readCount(elementSize: 2)
+        for _ in 0..<seriesCount {
+            series.append(
+                try PaneSeries(
+                    decoding: &reader, versionCount: versions.count, segments: segments,
+                    levels: levels, reference: reference))
         }
-        guard Set(versions).count == versions.count else {
-            throw .invalid(offset: start, reason: "a version stands twice")
-        }
-        self.init(schema: schema, reference: reference, versions: versions, series: series)
+        guard
+            let aggregator = ModelAggregator(
+                schema: schema, retention: retention, reference: reference, versions: versions,
+                segments: segments, levels: levels, series: series, revision: revision)
+        else { throw .invalid(offset: start, reason: "a version or a series stands twice") }
+        self = aggregator
     }
 }
 
@@ -92,31 +99,35 @@ extension ModelReference {
         writer.write(id)
         writer.write(pinnedAt.milliseconds)
         writer.write(origin.rawValue)
+        writer.write(moving?.rawValue)
         writer.writeCount(rowCount)
         writer.write(task?.rawValue)
         writer.write(positiveLabel)
         writer.writeCount(features.count)
         for feature in features {
             writer.write(feature.name)
-            switch feature.content {
-            case .numeric(let numeric):
-                writer.write(UInt8(0))
-                numeric.encode(to: &writer)
-            case .categorical(let categorical):
-                writer.write(UInt8(1))
-                writer.write(categorical.categories)
-                categorical.profile.encode(to: &writer)
-            }
+            feature.content.encode(to: &writer)
         }
         prediction.encode(to: &writer)
+        label.encode(to: &writer)
+        truth.encode(to: &writer)
+        writer.write(outcomeWindow != nil)
+        if let outcomeWindow {
+            writer.write(outcomeWindow.start.milliseconds)
+            writer.write(outcomeWindow.end.milliseconds)
+        }
         outcomes.encode(to: &writer)
+        truthCounts.encode(to: &writer)
     }
 
     init(decoding reader: inout ByteReader) throws(ByteReadingError) {
         let id = try reader.readText()
         let time = EventTime(milliseconds: try reader.read())
         let start = reader.offset
-        guard let origin = Origin(rawValue: try reader.readText()),
+        let origin = Origin(rawValue: try reader.readText())
+        let movingText = try reader.readOptionalText()
+        let moving = movingText.flatMap { MovingReference(rawValue: $0) }
+        guard let origin, (moving == nil) == (movingText == nil),
             let rowCount = Int(exactly: try reader.readTally())
         else { throw .invalid(offset: start, reason: "not a reference's origin") }
         let task = try reader.readTask()
@@ -125,32 +136,20 @@ extension ModelReference {
         let featureCount = try reader.readCount()
         for _ in 0..<featureCount {
             let name = try reader.readText()
-            switch try reader.readByte() {
-            case 0:
-                features.append(
-                    FeatureReference(
-                        name: name, content: .numeric(try NumericReference(decoding: &reader))))
-            case 1:
-                let categories = try reader.readTexts()
-                guard Set(categories).count == categories.count else {
-                    throw .invalid(offset: reader.offset, reason: "a category stands twice")
-                }
-                let profile = try CategoricalProfile(
-                    decoding: &reader, categoryCount: categories.count)
-                features.append(
-                    FeatureReference(
-                        name: name,
-                        content: .categorical(
-                            CategoricalReference(categories: categories, profile: profile))))
-            case let kind:
-                throw .invalid(offset: reader.offset - 1, reason: "feature kind \(kind)")
-            }
+            features.append(
+                FeatureReference(
+                    name: name, content: try FeatureReference.Content(decoding: &reader)))
         }
         let prediction = try NumericReference(decoding: &reader)
+        let label = try CategoricalReference(decoding: &reader)
+        let truth = try FeatureReference.Content(decoding: &reader)
         self.init(
             id: id, pinnedAt: time, origin: origin, rowCount: rowCount, task: task,
-            positiveLabel: positiveLabel, features: features, prediction: prediction)
+            positiveLabel: positiveLabel, features: features, prediction: prediction, label: label,
+            truth: truth, outcomeWindow: try reader.readBool() ? try reader.readWindow() : nil)
+        self.moving = moving
         outcomes = try OutcomeProfile(decoding: &reader, binCount: scoreEdges.binCount)
+        truthCounts = try TruthProfile(decoding: &reader, empty: truthCounts)
     }
 }
 
@@ -186,44 +185,41 @@ extension NumericReference {
     }
 }
 
-extension PaneProfile {
+extension CategoricalReference {
     func encode(to writer: inout ByteWriter) {
-        writer.writeVarint(predictionCount)
-        for feature in features {
-            switch feature {
-            case .numeric(let numeric): numeric.encode(to: &writer)
-            case .categorical(let categorical): categorical.encode(to: &writer)
-            }
-        }
-        prediction.encode(to: &writer)
-        outcomes.encode(to: &writer)
+        writer.write(categories)
+        profile.encode(to: &writer)
     }
 
-    init(
-        decoding reader: inout ByteReader, reference: ModelReference
-    ) throws(ByteReadingError) {
-        let count = try reader.readTally()
-        var features: [FeatureProfile] = []
-        for feature in reference.features {
-            switch feature.content {
-            case .numeric(let numeric):
-                features.append(
-                    .numeric(
-                        try NumericProfile(
-                            decoding: &reader, empty: numeric.emptyProfile())))
-            case .categorical(let categorical):
-                features.append(
-                    .categorical(
-                        try CategoricalProfile(
-                            decoding: &reader, categoryCount: categorical.categories.count)))
-            }
+    init(decoding reader: inout ByteReader) throws(ByteReadingError) {
+        let categories = try reader.readTexts()
+        guard Set(categories).count == categories.count else {
+            throw .invalid(offset: reader.offset, reason: "a category stands twice")
         }
-        let prediction = try NumericProfile(
-            decoding: &reader, empty: reference.prediction.emptyProfile())
-        let outcomes = try OutcomeProfile(
-            decoding: &reader, binCount: reference.scoreEdges.binCount)
         self.init(
-            predictionCount: count, features: features, prediction: prediction, outcomes: outcomes)
+            categories: categories,
+            profile: try CategoricalProfile(decoding: &reader, categoryCount: categories.count))
+    }
+}
+
+extension FeatureReference.Content {
+    func encode(to writer: inout ByteWriter) {
+        switch self {
+        case .numeric(let numeric):
+            writer.write(UInt8(0))
+            numeric.encode(to: &writer)
+        case .categorical(let categorical):
+            writer.write(UInt8(1))
+            categorical.encode(to: &writer)
+        }
+    }
+
+    init(decoding reader: inout ByteReader) throws(ByteReadingError) {
+        switch try reader.readByte() {
+        case 0: self = .numeric(try NumericReference(decoding: &reader))
+        case 1: self = .categorical(try CategoricalReference(decoding: &reader))
+        case let kind: throw .invalid(offset: reader.offset - 1, reason: "feature kind \(kind)")
+        }
     }
 }
 
@@ -281,7 +277,7 @@ extension ByteReader {
         return tally
     }
 
-    fileprivate mutating func readTask() throws(ByteReadingError) -> TaskKind? {
+    mutating func readTask() throws(ByteReadingError) -> TaskKind? {
         let start = offset
         guard let text = try readOptionalText() else { return nil }
         guard let task = TaskKind(rawValue: text) else {

@@ -6,8 +6,8 @@ extension ModelAggregator {
     public func measure(_ query: MeasurementQuery, window: TimeWindow) -> Measurement {
         var measurement = Measurement(
             model: query.model, statistic: query.statistic, feature: query.feature,
-            version: query.version, window: window, reading: .noData, count: 0,
-            reference: reference?.id)
+            version: query.version, segment: query.segment, window: window, reading: .noData,
+            count: 0, reference: reference?.id)
         guard let reference else {
             measurement.reading = .undefined(reason: "no reference is pinned")
             return measurement
@@ -22,10 +22,19 @@ extension ModelAggregator {
             var count: UInt64 = 0
             var outcomes = OutcomeProfile(
                 scoreBinCount: reference.scoreEdges.binCount)
-            forEachPane(version: query.version, window: window) { pane in
+            var revision = PaneRevision()
+            let coverage = forEachPane(selection(query, window)) { pane in
                 count += pane.predictionCount
+                revision.merge(pane.revision)
                 if query.statistic.group == .performance { outcomes.merge(pane.outcomes) }
             }
+            if let reason = coverage.reason {
+                measurement.reading = .undefined(reason: reason)
+                return measurement
+            }
+            let revisedAt =
+                query.statistic.group == .performance ? revision.outcomes : revision.rows
+            measurement.isRevised = revisedAt.map { $0 >= window.end.milliseconds } ?? false
             measurement.count =
                 query.statistic == .volume || query.statistic == .coverage
                 ? Int(clamping: count) : Int(clamping: outcomes.labelled)
@@ -61,6 +70,10 @@ extension ModelAggregator {
         }
     }
 
+    private func selection(_ query: MeasurementQuery, _ window: TimeWindow) -> PaneSelection {
+        PaneSelection(version: query.version, segment: query.segment, window: window)
+    }
+
     // MARK: - Features
 
     private func measureFeature(
@@ -77,9 +90,16 @@ extension ModelAggregator {
             return
         }
         var merged = subject.content.emptyProfile
-        forEachPane(version: query.version, window: window) { pane in
+        var revision = PaneRevision()
+        let coverage = forEachPane(selection(query, window)) { pane in
+            revision.merge(pane.revision)
             merged.merge(subject.place.map { pane.features[$0] } ?? .numeric(pane.prediction))
         }
+        if let reason = coverage.reason {
+            measurement.reading = .undefined(reason: reason)
+            return
+        }
+        measurement.isRevised = revision.rows.map { $0 >= window.end.milliseconds } ?? false
         measurement.count = Int(clamping: merged.rowCount)
         measurement.missing = Int(clamping: merged.missing)
         if query.statistic.group == .drift { measurement.referenceCount = reference.rowCount }

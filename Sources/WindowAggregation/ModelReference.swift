@@ -5,7 +5,11 @@ import StreamingStatistics
 /// own profiles and outcomes as the baseline.
 public struct ModelReference: Sendable, Equatable {
     /// Where the rows came from.
-    public enum Origin: String, Sendable, CaseIterable { case uploaded, learned }
+    public enum Origin: String, Sendable, CaseIterable {
+        case uploaded, learned, moving
+        /// Rows of production, of a span of event time.
+        case production
+    }
 
     /// Categories of one feature that get a bin of their own; rarer ones count as unseen.
     public static let categoryCountMax = 10_000
@@ -16,6 +20,8 @@ public struct ModelReference: Sendable, Equatable {
     public let pinnedAt: EventTime
     /// Who chose the rows.
     public let origin: Origin
+    /// The window that each window is compared with in place of the reference's own rows.
+    public internal(set) var moving: MovingReference?
     /// Rows, with missing values and without.
     public let rowCount: Int
     /// What the score and the outcomes mean.
@@ -27,38 +33,58 @@ public struct ModelReference: Sendable, Equatable {
     var features: [FeatureReference]
     /// The prediction itself: the score, or the value of a regression.
     var prediction: NumericReference
+    /// The predicted label.
+    var label: CategoricalReference
+    /// What turned out to be true: labels, or values in the bins of the reference's own.
+    var truth: FeatureReference.Content
     /// The bins in which scores with ground truth are counted.
     let scoreEdges: BinEdges
+    /// The baseline of performance: of the rows' inline ground truth, or of what came later for the
+    /// predictions of `outcomeWindow`.
     var outcomes: OutcomeProfile
+    /// The baseline of ground truth itself.
+    var truthCounts: TruthProfile
+    /// The event times of rows whose ground truth comes after the reference was made; nil where it is inline.
+    public let outcomeWindow: TimeWindow?
 
     /// Makes the bins, categories and baselines of the batches' rows, with ground truth where it is inline.
     public init(
         id: String, pinnedAt: EventTime, origin: Origin, schema: ModelSchema,
-        batches: [PredictionBatch]
+        batches: [PredictionBatch], outcomeWindow: TimeWindow? = nil
     ) {
         self.id = id
         self.pinnedAt = pinnedAt
         self.origin = origin
+        self.outcomeWindow = outcomeWindow
         rowCount = batches.reduce(0) { $0 + $1.rowCount }
         task = schema.task
         positiveLabel = schema.positiveLabel
         features = schema.features.map { FeatureReference($0, batches) }
         prediction = NumericReference(batches.map { $0.predictionColumn(for: schema.task) })
+        label = CategoricalReference(batches.map(\.labels))
+        truth = Self.truth(batches, task: schema.task, label: label, prediction: prediction)
         scoreEdges = prediction.edges.refinedForScores
         outcomes = OutcomeProfile(scoreBinCount: scoreEdges.binCount)
+        truthCounts = TruthProfile(for: truth)
         for batch in batches {
             for row in 0..<batch.rowCount {
                 guard let outcome = batch.inlineOutcome(at: row) else { continue }
-                outcomes.absorb(
-                    outcome, edges: scoreEdges, task: task, positiveLabel: positiveLabel,
-                    adding: true)
+                absorb(outcome, adding: true)
             }
         }
     }
 
+    /// Counts an outcome in the baseline, or takes it back.
+    mutating func absorb(_ outcome: Outcome, adding: Bool) {
+        outcomes.absorb(
+            outcome, edges: scoreEdges, task: task, positiveLabel: positiveLabel, adding: adding)
+        truthCounts.absorb(outcome, content: truth, adding: adding)
+    }
+
     init(
         id: String, pinnedAt: EventTime, origin: Origin, rowCount: Int, task: TaskKind?,
-        positiveLabel: String?, features: [FeatureReference], prediction: NumericReference
+        positiveLabel: String?, features: [FeatureReference], prediction: NumericReference,
+        label: CategoricalReference, truth: FeatureReference.Content, outcomeWindow: TimeWindow?
     ) {
         self.id = id
         self.pinnedAt = pinnedAt
@@ -68,8 +94,58 @@ public struct ModelReference: Sendable, Equatable {
         self.positiveLabel = positiveLabel
         self.features = features
         self.prediction = prediction
+        self.label = label
+        self.truth = truth
+        self.outcomeWindow = outcomeWindow
+        truthCounts = TruthProfile(for: truth)
         scoreEdges = prediction.edges.refinedForScores
         outcomes = OutcomeProfile(scoreBinCount: scoreEdges.binCount)
+    }
+
+    /// The bins of ground truth: those of the rows' own, and where they have none those of the predictions,
+    /// because ground truth of production comes later than its reference.
+    private static func truth(
+        _ batches: [PredictionBatch], task: TaskKind?, label: CategoricalReference,
+        prediction: NumericReference
+    ) -> FeatureReference.Content {
+        if task == .regression {
+            let own = NumericReference(batches.map(\.truthValues))
+            return .numeric(own.profile.count > 0 ? own.emptied : prediction.emptied)
+        }
+        let own = CategoricalReference(batches.map(\.truthLabels))
+        let categories = Set(own.categories).union(label.categories).sorted()
+        return .categorical(
+            CategoricalReference(
+                categories: categories,
+                profile: CategoricalProfile(categoryCount: categories.count)))
+    }
+
+    /// This is the same reference under another name and date, before the log is folded again: a baseline
+    /// that comes from the log is counted again with it.
+    public func restarted(id: String, pinnedAt: EventTime) -> ModelReference {
+        var reference = ModelReference(
+            id: id, pinnedAt: pinnedAt, origin: origin, rowCount: rowCount, task: task,
+            positiveLabel: positiveLabel, features: features, prediction: prediction, label: label,
+            truth: truth, outcomeWindow: outcomeWindow)
+        reference.moving = moving
+        guard outcomeWindow == nil else { return reference }
+        reference.outcomes = outcomes
+        reference.truthCounts = truthCounts
+        return reference
+    }
+
+    /// This is the same reference under another name and date, compared with a window that moves.
+    public func moved(
+        id: String, pinnedAt: EventTime, by moving: MovingReference
+    ) -> ModelReference {
+        var reference = ModelReference(
+            id: id, pinnedAt: pinnedAt, origin: .moving, rowCount: rowCount, task: task,
+            positiveLabel: positiveLabel, features: features, prediction: prediction, label: label,
+            truth: truth, outcomeWindow: outcomeWindow)
+        reference.outcomes = outcomes
+        reference.truthCounts = truthCounts
+        reference.moving = moving
+        return reference
     }
 
     /// This is the number of bins of each feature: for a categorical one its categories.
@@ -149,6 +225,9 @@ struct NumericReference: Sendable, Equatable {
         edges.bins(of: values.span, into: &bins)
         profile.absorb(values.span, bins: bins.span)
     }
+
+    /// The same bins without rows.
+    var emptied: NumericReference { NumericReference(edges: edges, profile: emptyProfile()) }
 
     func emptyProfile() -> NumericProfile {
         NumericProfile(binCount: edges.binCount, shift: profile.shift, range: profile.range)

@@ -4,6 +4,8 @@ public import MonitoringDomain
 public struct Outcome: Sendable, Equatable {
     /// The version that made the prediction.
     public var version: String
+    /// The prediction's values of the declared segment keys, in their order.
+    public var segments: [String] = []
     /// The prediction's event time: the outcome counts in its pane.
     public var time: EventTime
     /// The model's own label, not a threshold on the score.

@@ -91,6 +91,8 @@ public struct OutcomeJoin: Sendable {
     public struct Admission: Sendable, Equatable {
         /// Indices into the batch, increasing.
         public var rows: [Int] = []
+        /// Indices of the repeats, increasing.
+        public var repeats: [Int] = []
         /// Repeats, those in conflict included.
         public var duplicateCount = 0
         /// Repeats with other content than the first.
@@ -125,6 +127,7 @@ public struct OutcomeJoin: Sendable {
             let knowledge = knowledge(of: identity, isCandidate: candidates?[row] ?? false)
             if let known = knowledge.record, known.core.hasPrediction {
                 admission.duplicateCount += 1
+                admission.repeats.append(row)
                 if known.core.digest != digests[row] { admission.conflictCount += 1 }
                 continue
             }

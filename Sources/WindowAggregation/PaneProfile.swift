@@ -78,27 +78,49 @@ enum FeatureProfile: Sendable, Equatable {
     }
 }
 
-/// This is everything that is kept of one version in one pane, and, merged, of a window.
+/// This is everything that is kept of one series in one pane, and, merged, of a window.
 struct PaneProfile: Sendable, Equatable {
     var predictionCount: UInt64 = 0
     /// In the order of the reference's features.
     var features: [FeatureProfile]
+    /// The score, or the value of a regression.
     var prediction: NumericProfile
+    /// The predicted label; without values in a regression.
+    var label: CategoricalProfile
+    var truth: TruthProfile
     var outcomes: OutcomeProfile
+    var serving = ServingProfile()
+    var revision = PaneRevision()
 
     init(for reference: ModelReference) {
         features = reference.features.map(\.content.emptyProfile)
         prediction = reference.prediction.emptyProfile()
+        label = reference.label.emptyProfile()
+        truth = TruthProfile(for: reference.truth)
         outcomes = OutcomeProfile(scoreBinCount: reference.scoreEdges.binCount)
     }
 
-    init(
-        predictionCount: UInt64, features: [FeatureProfile], prediction: NumericProfile,
-        outcomes: OutcomeProfile
-    ) {
-        self.predictionCount = predictionCount
-        self.features = features
-        self.prediction = prediction
-        self.outcomes = outcomes
+    mutating func absorb(serving batch: PredictionBatch, rows: [Int]) {
+        predictionCount += UInt64(rows.count)
+        serving.absorb(batch, rows: rows)
+    }
+
+    mutating func absorb(_ outcome: Outcome, reference: ModelReference, adding: Bool) {
+        outcomes.absorb(
+            outcome, edges: reference.scoreEdges, task: reference.task,
+            positiveLabel: reference.positiveLabel, adding: adding)
+        truth.absorb(outcome, content: reference.truth, adding: adding)
+    }
+
+    /// Counts what another pane of the same series has counted.
+    mutating func merge(_ other: Self) {
+        predictionCount += other.predictionCount
+        for index in features.indices { features[index].merge(other.features[index]) }
+        prediction.merge(other.prediction)
+        label.merge(other.label)
+        truth.merge(other.truth)
+        outcomes.merge(other.outcomes)
+        serving.merge(other.serving)
+        revision.merge(other.revision)
     }
 }

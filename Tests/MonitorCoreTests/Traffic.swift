@@ -116,10 +116,28 @@ struct Replay {
         let application = monitor.apply(input, at: monitor.position + 1)
         effects += application.effects
         duplicateCount += application.absorption.duplicateCount
-        if let model = application.refold {
-            for earlier in inputs { monitor.refold(earlier, of: model) }
-        }
         inputs.append(input)
+        if let refolding = application.refolding { monitor.finish(folded(refolding)) }
+    }
+
+    /// The refolding after the whole log, as whoever holds the log makes it.
+    func folded(_ start: Refolding) -> Refolding {
+        var refolding = start
+        let entries = inputs.enumerated().map { (position: Int64($0 + 1), input: $1) }
+        if refolding.needsSelection {
+            for entry in entries where entry.position <= refolding.selectionEnd {
+                refolding.select(entry.input, at: entry.position)
+            }
+        }
+        for entry in entries { refolding.fold(entry.input, at: entry.position) }
+        return refolding
+    }
+
+    /// Activates the reference that waits, as the background work does.
+    mutating func activatePending(model name: String = "m") throws {
+        let id = try model(name)
+        guard let refolding = monitor.collector.models[id]?.refolding else { return }
+        apply(.activateReference(id, id: refolding.id))
     }
 
     mutating func apply(_ inputs: [Input]) { for input in inputs { apply(input) } }

@@ -19,7 +19,9 @@ import Testing
             features: [
                 FeatureSchema(name: "age", kind: .numeric),
                 FeatureSchema(name: "régïon", kind: .categorical),
-            ], positiveLabel: "1", paneMilliseconds: WindowSpan.hour)
+            ], positiveLabel: "1", paneMilliseconds: WindowSpan.hour,
+            segments: ["channel", "région"])
+        let span = TimeWindow(start: EventTime(milliseconds: -5), end: arrival)
         let report = TrainerReport(
             requestID: "r-1", state: .succeeded, newVersion: "4", detail: nil)
         return predictions.map { .predictions($0) } + truth.map { .groundTruth($0) }
@@ -34,6 +36,11 @@ import Testing
                 .tick(EventTime(milliseconds: .min)), .tick(arrival), .report(report, at: arrival),
                 .report(TrainerReport(requestID: "", state: .filing, detail: "why"), at: arrival),
                 .declareSchema(schema), .declareSchema(ModelSchema(model: credit)),
+                .chooseReference(credit, .span(span), at: arrival),
+                .chooseReference(credit, .first(count: 5, version: nil), at: arrival),
+                .chooseReference(credit, .first(count: 1 << 40, version: "3"), at: arrival),
+                .chooseReference(credit, .moving(.sameHoursLastWeek), at: arrival),
+                .activateReference(credit, id: "r-2"),
             ]
     }
 

@@ -160,6 +160,8 @@ func hasEqualLengths(_ batch: PredictionBatch) -> Bool {
             case .numeric(let numbers): numbers.count
             case .categorical(let texts): texts.codes.count
             }
-        }
+        } + batch.segments.map(\.column.codes.count)
+        + (batch.latencies.isEmpty ? [] : [batch.latencies.count])
+        + (batch.errors.codes.isEmpty ? [] : [batch.errors.codes.count])
     return lengths.allSatisfy { $0 == count }
 }

@@ -29,6 +29,28 @@ import Testing
         }
     }
 
+    @Test
+    func `segments, latencies and errors become columns, and take none where nobody has them`()
+        throws
+    {
+        let lines = [
+            #"{"id":"a","segments":{"channel":"web","region":7}}"#,
+            #"{"id":"b","latency_ms":12.5,"segments":{"region":true,"channel":null}}"#,
+            #"{"id":"c","error":"timeout","segments":{"channel":"web"}}"#,
+        ]
+        let batch = try #require(try decode(lines.joined(separator: "\n")).get().first)
+
+        #expect(batch.segments.map(\.key) == ["channel", "region"])
+        #expect(batch.segments[0].column == TextColumn(codes: [0, .max, 0], dictionary: ["web"]))
+        #expect(
+            batch.segments[1].column == TextColumn(codes: [0, 1, .max], dictionary: ["7", "true"]))
+        #expect(batch.latencies.count == 3 && batch.latencies[1] == 12.5)
+        #expect(batch.latencies[0].isNaN && batch.latencies[2].isNaN)
+        #expect(batch.errors == TextColumn(codes: [.max, .max, 0], dictionary: ["timeout"]))
+        let plain = try #require(try decode(#"{"id":"a","features":{"x":1}}"#).get().first)
+        #expect(plain.segments.isEmpty && plain.latencies.isEmpty && plain.errors.codes.isEmpty)
+    }
+
     @Test func `NDJSON, an array, a single object and pretty printing mean the same`() {
         let lines = sampleLines.split(separator: "\n")
         let expected = decode(sampleLines)

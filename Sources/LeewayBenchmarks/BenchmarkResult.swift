@@ -10,18 +10,21 @@ public struct BenchmarkResult: Sendable {
     public var value: Double
     /// Of what.
     public var unit: String
-    /// The value over another case's of the same run.
+    /// The value over another case's of the same run; of speeds, how many times as fast it is.
     public var ratios: [(String, Double)]
+    /// What the reader must know of this line, for instance why a ratio is not there.
+    public var note: String?
 
     init(
         _ bench: String, _ name: String, _ value: Double, _ unit: String,
-        _ ratios: [(String, Double)] = []
+        _ ratios: [(String, Double)] = [], note: String? = nil
     ) {
         self.bench = bench
         self.name = name
         self.value = value
         self.unit = unit
         self.ratios = ratios
+        self.note = note
     }
 }
 
@@ -61,4 +64,14 @@ struct BenchmarkGenerator: RandomNumberGenerator {
         z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
         return z ^ (z >> 31)
     }
+}
+
+/// This is the shortest time of several runs, in nanoseconds: what disturbs only makes a run longer.
+func shortestTime(of repetitionCount: Int, _ body: () throws -> Void) rethrows -> Double {
+    let clock = ContinuousClock()
+    var shortest = Double.infinity
+    for _ in 0..<repetitionCount {
+        shortest = min(shortest, try clock.measure(body).seconds * 1e9)
+    }
+    return shortest
 }

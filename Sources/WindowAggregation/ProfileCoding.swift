@@ -1,8 +1,26 @@
 import ByteCoding
-import StreamingStatistics
+public import StreamingStatistics
 
 // The stored form of profiles. What the reference fixes (bins, categories, shift, range) is not repeated;
 // equal profiles give equal bytes, however they are kept in memory.
+
+extension NumericProfile {
+    /// This is the size of the profile when it is stored.
+    public var storedByteCount: Int {
+        var writer = ByteWriter()
+        encode(to: &writer)
+        return writer.bytes.count
+    }
+}
+
+extension CategoricalProfile {
+    /// This is the size of the profile when it is stored.
+    public var storedByteCount: Int {
+        var writer = ByteWriter()
+        encode(to: &writer)
+        return writer.bytes.count
+    }
+}
 
 extension NumericProfile {
     func encode(to writer: inout ByteWriter) {

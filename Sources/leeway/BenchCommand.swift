@@ -8,9 +8,11 @@ struct BenchCommand: ParsableCommand {
         discussion: """
             Build with -c release first: a debug build says nothing about speed.
 
-              path    bytes to profiles, on one core
-              join    predictions with ids, up to 50 million of them
-              ingest  the real server over HTTP, durable and joined
+              path          bytes to profiles, on one core
+              histogram     values into bins, beside numpy and the memory's speed
+              memory        bytes that a stored profile takes
+              join          predictions with ids, up to 50 million of them
+              ingest        the real server over HTTP, durable and joined
               false-alarms  simulated traffic without drift: each method's alarms against its promise
 
             Examples:
@@ -18,9 +20,12 @@ struct BenchCommand: ParsableCommand {
               leeway bench false-alarms --replications 1000
             """)
 
-    private static let known = ["path", "join", "ingest", "false-alarms"]
+    private static let known = [
+        "path", "histogram", "memory", "join", "ingest", "false-alarms",
+    ]
 
-    @Argument(help: "Benchmarks: path, join, ingest, false-alarms. All where absent.")
+    @Argument(
+        help: "Benchmarks: path, histogram, memory, join, ingest, false-alarms. All where absent.")
     var names: [String] = []
     @Flag(help: "One JSON object a line.")
     var json = false
@@ -46,6 +51,8 @@ struct BenchCommand: ParsableCommand {
         do {
             for name in names.isEmpty ? Self.known : names {
                 switch name {
+                case "histogram": HistogramBenchmark.run(show)
+                case "memory": for result in MemoryBenchmark.run() { show(result) }
                 case "join": try JoinBenchmark.run(show)
                 case "ingest": try IngestBenchmark.run(seconds: seconds, show)
                 case "false-alarms": showFalseAlarms()
@@ -60,12 +67,20 @@ struct BenchCommand: ParsableCommand {
     private func show(_ result: BenchmarkResult) {
         let ratios = result.ratios.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ",")
         if json {
+            let note = result.note.map { ",\"note\":\"\($0)\"" } ?? ""
             print(
                 "{\"bench\":\"\(result.bench)\",\"case\":\"\(result.name)\",\"value\":"
-                    + "\(result.value),\"unit\":\"\(result.unit)\",\"ratios\":{\(ratios)}}")
+                    + "\(result.value),\"unit\":\"\(result.unit)\",\"ratios\":{\(ratios)}\(note)}")
         } else {
-            let words = result.ratios.map { "\(rounded($0.1 * 100)) % of \($0.0)" }
-            let value = result.value < 100 ? "\(rounded(result.value))" : "\(Int(result.value))"
+            let words =
+                result.ratios.map { name, ratio in
+                    ratio < 2
+                        ? "\(rounded(ratio * 100)) % of \(name)" : "\(rounded(ratio)) times \(name)"
+                } + [result.note].compactMap(\.self)
+            let value =
+                result.value < 10
+                ? "\((result.value * 1_000).rounded() / 1_000)"
+                : result.value < 100 ? "\(rounded(result.value))" : "\(Int(result.value))"
             print(
                 "\(result.bench)  \(result.name): \(value) \(result.unit)  "
                     + words.joined(separator: ", "))

@@ -24,21 +24,27 @@ public enum HistogramBenchmark {
             measure("float32", set, narrow, bins, peer.nanoseconds(of: "float32")) {
                 values, edges in
                 let edges = NarrowBinEdges(edges)
-                return { counts in blackHole(counts.add(values.span, edges: edges)) }
+                return { counts, part in
+                    blackHole(counts.add(values.span.extracting(part), edges: edges))
+                }
             }.forEach(show)
             measure("float64", set, values, bins, peer.nanoseconds(of: "float64")) {
                 values, edges in
-                { counts in blackHole(counts.add(values.span, edges: edges)) }
+                { counts, part in
+                    blackHole(counts.add(values.span.extracting(part), edges: edges))
+                }
             }.forEach(show)
         }
     }
 
     private static func measure<Scalar: BinaryFloatingPoint & SIMDScalar>(
         _ type: String, _ set: SyntheticValues, _ values: [Scalar], _ bins: [BinEdges],
-        _ numpy: [Double]?, kernel: ([Scalar], BinEdges) -> (inout BinCounts) -> Void
+        _ numpy: [Double]?, kernel: ([Scalar], BinEdges) -> (inout BinCounts, Range<Int>) -> Void
     ) -> [BenchmarkResult] {
         let perValue = 1 / Double(values.count)
-        let sweep = shortestTime(of: 7) { blackHole(Self.sweep(values)) } * perValue
+        let sweep =
+            shortestTime(of: 7, over: values.count) { blackHole(Self.sweep(values, $0)) }
+            * perValue
         var results = [
             BenchmarkResult(
                 "histogram", "\(set.name) \(type) memory sweep", sweep, "ns/value",
@@ -47,11 +53,14 @@ public enum HistogramBenchmark {
         for (place, edges) in bins.enumerated() {
             let count = kernel(values, edges)
             var counts = BinCounts(binCount: edges.binCount)
-            let own = shortestTime(of: 9) { count(&counts) } * perValue
+            let own =
+                shortestTime(of: 9, over: values.count) { count(&counts, $0) } * perValue
             let few = Array(values.prefix(naiveCount))
             let cuts = edges.edges.map { Scalar($0) }
             let naive =
-                shortestTime(of: 3) { blackHole(Self.naive(few, cuts)) } / Double(naiveCount)
+                shortestTime(of: 3, over: naiveCount, partSize: 20_000) {
+                    blackHole(Self.naive(few, $0, cuts))
+                } / Double(naiveCount)
             var ratios = [("memory sweep", sweep / own), ("naive binary search", naive / own)]
             if let numpy { ratios.append(("numpy.histogram", numpy[place] / own)) }
             results.append(
@@ -71,26 +80,28 @@ public enum HistogramBenchmark {
     }
 
     @inline(never)
-    private static func sweep<Scalar: BinaryFloatingPoint & SIMDScalar>(_ values: [Scalar]) -> Int {
-        if let values = values as? [Float] { return sum(values) }
-        if let values = values as? [Double] { return sum(values) }
+    private static func sweep<Scalar: BinaryFloatingPoint & SIMDScalar>(
+        _ values: [Scalar], _ part: Range<Int>
+    ) -> Int {
+        if let values = values as? [Float] { return sum(values, part) }
+        if let values = values as? [Double] { return sum(values, part) }
         preconditionFailure("no sweep of \(Scalar.self)")
     }
 
-    private static func sum(_ values: [Float]) -> Int {
+    private static func sum(_ values: [Float], _ part: Range<Int>) -> Int {
         values.withUnsafeBytes { raw in
             var total = SIMD16<Float>()
-            for offset in stride(from: 0, to: raw.count & ~63, by: 64) {
+            for offset in stride(from: 4 * part.lowerBound, to: 4 * part.upperBound - 63, by: 64) {
                 total += raw.loadUnaligned(fromByteOffset: offset, as: SIMD16<Float>.self)
             }
             return Int(total.sum().bitPattern)
         }
     }
 
-    private static func sum(_ values: [Double]) -> Int {
+    private static func sum(_ values: [Double], _ part: Range<Int>) -> Int {
         values.withUnsafeBytes { raw in
             var total = SIMD8<Double>()
-            for offset in stride(from: 0, to: raw.count & ~63, by: 64) {
+            for offset in stride(from: 8 * part.lowerBound, to: 8 * part.upperBound - 63, by: 64) {
                 total += raw.loadUnaligned(fromByteOffset: offset, as: SIMD8<Double>.self)
             }
             return Int(truncatingIfNeeded: total.sum().bitPattern)
@@ -102,10 +113,10 @@ public enum HistogramBenchmark {
     @_specialize(where Scalar == Float)
     @_specialize(where Scalar == Double)
     private static func naive<Scalar: BinaryFloatingPoint>(
-        _ values: [Scalar], _ cuts: [Scalar]
+        _ values: [Scalar], _ part: Range<Int>, _ cuts: [Scalar]
     ) -> Int {
         var counts = [Int](repeating: 0, count: cuts.count + 1)
-        for value in values {
+        for value in values[part] {
             var (low, high) = (0, cuts.count)
             while low < high {
                 let middle = (low + high) / 2

@@ -5,6 +5,7 @@ import Hummingbird
 import MonitorCore
 import MonitorService
 import MonitoringDomain
+import NIOCore
 import RecordCoding
 
 /// This is the way in: bodies become columns, columns become log entries, and the answer is given when
@@ -14,6 +15,7 @@ struct IngestRoutes {
     /// The event times that are taken now.
     let times: @Sendable () -> ClosedRange<Int64>
     private let decoding = BodyDecoding()
+    private let running = RunningKeys()
 
     init(runner: MonitorRunner, times: @escaping @Sendable () -> ClosedRange<Int64>) {
         self.runner = runner
@@ -32,29 +34,36 @@ struct IngestRoutes {
         let model = try queryModel(request)
         let isPartial = try isPartial(request)
         let body = try await RequestBody.records(of: request)
-        let kinds = runner.kindLookup()
-        let found = try decoding.decode(body, isPartial: isPartial, times: times()) {
-            decoder, bytes throws(RecordDecodingError) in
-            try decoder.decodePredictions(
-                bytes, kind: .predictions, defaultModel: model, arrival: WallClock.now(),
-                kindOf: { kinds[$0]?[$1] })
+        return try await once(request, body) { seed in
+            let kinds = runner.kindLookup()
+            let found = try decoding.decode(body, isPartial: isPartial, times: times()) {
+                decoder, bytes throws(RecordDecodingError) in
+                try decoder.decodePredictions(
+                    bytes, kind: .predictions, defaultModel: model, arrival: WallClock.now(),
+                    kindOf: { kinds[$0]?[$1] })
+            }
+            return try await accept(
+                found.batches.map { .predictions($0) }, refused: found.refusal, seed)
         }
-        return try await accept(found.batches.map { .predictions($0) }, refused: found.refusal)
     }
 
     private func groundTruth(_ request: Request) async throws -> Response {
         let model = try queryModel(request)
         let isPartial = try isPartial(request)
         let body = try await RequestBody.records(of: request)
-        let found = try decoding.decode(body, isPartial: isPartial, times: times()) {
-            decoder, bytes throws(RecordDecodingError) in
-            try decoder.decodeGroundTruth(bytes, defaultModel: model, arrival: WallClock.now())
+        return try await once(request, body) { seed in
+            let found = try decoding.decode(body, isPartial: isPartial, times: times()) {
+                decoder, bytes throws(RecordDecodingError) in
+                try decoder.decodeGroundTruth(bytes, defaultModel: model, arrival: WallClock.now())
+            }
+            return try await accept(
+                found.batches.map { .groundTruth($0) }, refused: found.refusal, seed)
         }
-        return try await accept(found.batches.map { .groundTruth($0) }, refused: found.refusal)
     }
 
     private func reference(_ request: Request, model: ModelID) async throws -> Response {
-        let body = try await RequestBody.records(of: request)
+        let body = try await RequestBody.records(
+            of: request, decodedLimitBytes: RequestBody.referenceSizeBytesMax)
         let kinds = runner.kindLookup()
         let now = WallClock.now()
         // References are older and larger than batches: the body's size is their bound.
@@ -77,23 +86,77 @@ struct IngestRoutes {
     }
 
     /// Stores what was decoded, and answers what was refused with it.
-    private func accept(_ inputs: [Input], refused: BodyDecoding.Refusal?) async throws -> Response
-    {
-        let receipt = inputs.isEmpty ? nil : try await submit(inputs)
-        let position: Int64
-        if let receipt {
-            position = receipt.position
+    private func accept(
+        _ inputs: [Input], refused: BodyDecoding.Refusal?, _ key: IdempotencyKey?
+    ) async throws -> Response {
+        let status: HTTPResponse.Status =
+            refused == nil ? .accepted : .init(code: 207, reasonPhrase: "Multi-Status")
+        let rest: [(String, JSONValue)] =
+            refused.map {
+                [
+                    ("rejected", .int(Int64($0.count))),
+                    ("errors", .array($0.errors.map { Problem.json(of: $0) })),
+                ]
+            } ?? []
+        let receipt: Receipt
+        if inputs.isEmpty {
+            // An array without records: nothing is stored, and there is nothing to repeat.
+            receipt = try await runner.read { .nothing(at: $0.position) }
         } else {
-            position = try await runner.read { $0.position }
+            let claim = key.map { key in
+                IdempotencyClaim(
+                    scope: key.scope, key: key.text, fingerprint: key.fingerprint,
+                    status: status.code, answer: { Self.json(of: $0, rest).text })
+            }
+            receipt = try await submit(inputs, claim: claim)
         }
+        return .json(Self.json(of: receipt, rest), status: status)
+    }
+
+    private static func json(of receipt: Receipt, _ rest: [(String, JSONValue)]) -> JSONValue {
         var members: [(String, JSONValue)] = [
-            ("accepted", .int(Int64(receipt?.accepted ?? 0))),
-            ("duplicates", .int(Int64(receipt?.duplicates ?? 0))), ("position", .int(position)),
+            ("accepted", .int(Int64(receipt.accepted))),
+            ("duplicates", .int(Int64(receipt.duplicates))), ("position", .int(receipt.position)),
         ]
-        guard let refused else { return .json(.object(members), status: .accepted) }
-        members.append(("rejected", .int(Int64(refused.count))))
-        members.append(("errors", .array(refused.errors.map { Problem.json(of: $0) })))
-        return .json(.object(members), status: .init(code: 207, reasonPhrase: "Multi-Status"))
+        if receipt.conflicts > 0 { members.append(("conflicts", .int(Int64(receipt.conflicts)))) }
+        if receipt.tooOld > 0 { members.append(("too_old", .int(Int64(receipt.tooOld)))) }
+        return .object(members + rest)
+    }
+
+    /// Answers a request with a key once, and its repeats with the same answer.
+    private func once(
+        _ request: Request, _ body: RecordBody,
+        _ answer: (IdempotencyKey?) async throws -> Response
+    ) async throws -> Response {
+        guard let key = try IdempotencyKey(of: request, body.bytes) else {
+            return try await answer(nil)
+        }
+        guard running.begin(key) else {
+            throw Problem(
+                .conflict, "idempotency-in-progress", "The first request with this key still runs",
+                detail: "try again for its answer", outcome: "unknown",
+                headers: [.retryAfter: "1"])
+        }
+        defer { running.end(key) }
+        let stored: IdempotencyClaim.Answer?
+        do {
+            stored = try await runner.answer(scope: key.scope, key: key.text)
+        } catch {
+            throw Problem(error)
+        }
+        guard let stored else { return try await answer(key) }
+        guard stored.fingerprint == key.fingerprint else {
+            throw Problem(
+                .unprocessableContent, "idempotency-key-reused", "The key belongs to another body",
+                detail: "a key is for one batch and its repeats", outcome: "not_stored")
+        }
+        var headers: HTTPFields = [
+            .contentType: "application/json", .cacheControl: "no-store",
+        ]
+        if let name = HTTPField.Name("Idempotency-Replayed") { headers[name] = "true" }
+        return Response(
+            status: .init(code: stored.status), headers: headers,
+            body: ResponseBody(byteBuffer: ByteBuffer(string: stored.body)))
     }
 
     /// True for `?mode=partial`: good records are stored although others are bad.
@@ -106,9 +169,11 @@ struct IngestRoutes {
         }
     }
 
-    private func submit(_ inputs: [Input]) async throws -> Receipt {
+    private func submit(
+        _ inputs: [Input], claim: IdempotencyClaim? = nil
+    ) async throws -> Receipt {
         do {
-            return try await runner.submit(inputs)
+            return try await runner.submit(inputs, claim: claim)
         } catch {
             throw Problem(error)
         }

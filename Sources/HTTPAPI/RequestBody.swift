@@ -14,7 +14,9 @@ struct RecordBody {
 enum RequestBody {
     /// The largest body on the wire, and after decoding.
     static let wireSizeBytesMax = 8 << 20
-    static let decodedSizeBytesMax = 32 << 20
+    static let decodedSizeBytesMax = 8 << 20
+    /// The largest reference after decoding: it is sent once, and by whoever owns the model.
+    static let referenceSizeBytesMax = 32 << 20
 
     private static let accepted: HTTPFields = [.acceptEncoding: "identity, gzip, zstd"]
     private static let types = [
@@ -23,15 +25,19 @@ enum RequestBody {
     ]
 
     /// Reads the records of a body.
-    static func records(of request: Request) async throws -> RecordBody {
+    static func records(
+        of request: Request, decodedLimitBytes: Int = decodedSizeBytesMax
+    ) async throws -> RecordBody {
         let type = try checkType(request)
         return RecordBody(
-            bytes: try await bytes(of: request), isSequence: type != "application/json")
+            bytes: try await bytes(of: request, decodedLimitBytes: decodedLimitBytes),
+            isSequence: type != "application/json")
     }
 
     /// Reads a body of any type.
     static func bytes(
-        of request: Request, limitBytes: Int = wireSizeBytesMax
+        of request: Request, limitBytes: Int = wireSizeBytesMax,
+        decodedLimitBytes: Int = decodedSizeBytesMax
     ) async throws -> [UInt8] {
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limitBytes {
             throw Problem.bodyTooLarge(limitBytes)
@@ -52,9 +58,9 @@ enum RequestBody {
             switch encodings.first {
             case nil: return raw
             case "gzip", "x-gzip":
-                return try Compression.inflateGzip(raw, limitBytes: decodedSizeBytesMax)
+                return try Compression.inflateGzip(raw, limitBytes: decodedLimitBytes)
             case "zstd":
-                return try Compression.zstdDecompress(raw, limitBytes: decodedSizeBytesMax)
+                return try Compression.zstdDecompress(raw, limitBytes: decodedLimitBytes)
             case let other?: throw unsupported(other)
             }
         } catch let error as CompressionError {

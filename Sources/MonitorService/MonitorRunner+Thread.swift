@@ -85,7 +85,8 @@ extension MonitorRunner {
     /// Makes the submissions durable with one flush, then applies them.
     private func append(_ admitted: [Submission], to state: inout State) throws -> [Receipt] {
         let payloads = admitted.flatMap { $0.entries.map(\.payload) }
-        var position = try store.append(payloads).lowerBound
+        let claims = claimRecords(of: admitted, after: state.monitor.position)
+        var position = try store.append(payloads, records: claims).lowerBound
         state.logSizeSinceSnapshot += payloads.reduce(0) { $0 + $1.count }
         var effects: [StoredEffect] = []
         var receipts: [Receipt] = []
@@ -112,7 +113,23 @@ extension MonitorRunner {
         if !effects.isEmpty {
             try store.commit(snapshot: nil, effects: effects, position: state.monitor.position)
         }
+        let settled = zip(admitted, receipts).compactMap { $0.claim?.record(of: $1) }
+        if settled != claims { try store.settle(settled) }
         return receipts
+    }
+
+    /// These are the answers to batches with a key, as far as they are known before the batches are
+    /// applied: what a repeat is told when the process ends in between.
+    private func claimRecords(
+        of submissions: [Submission], after position: Int64
+    ) -> [IdempotencyRecord] {
+        var position = position
+        return submissions.compactMap { submission in
+            position += Int64(submission.entries.count)
+            let count = submission.entries.reduce(0) { $0 + $1.input.rowCount }
+            return submission.claim?.record(
+                of: Receipt(accepted: count, duplicates: 0, position: position))
+        }
     }
 
     private func publishSchema(of input: Input, in monitor: Monitor) {

@@ -19,6 +19,11 @@ public struct Receipt: Sendable, Equatable {
     public var conflicts = 0
     /// This is how many records are older than the model's horizon, and counted nowhere.
     public var tooOld = 0
+
+    /// This is the receipt of a batch without records.
+    public static func nothing(at position: Int64) -> Receipt {
+        Receipt(accepted: 0, duplicates: 0, position: position)
+    }
 }
 
 /// This is why a batch was not taken.
@@ -88,6 +93,7 @@ public final class MonitorRunner: Sendable {
     /// Inputs that are stored all or none, and who waits for it.
     struct Submission: Sendable {
         var entries: [(input: Input, payload: [UInt8])]
+        var claim: IdempotencyClaim?
         var continuation: CheckedContinuation<Result<Receipt, SubmissionError>, Never>
     }
 
@@ -137,7 +143,9 @@ public final class MonitorRunner: Sendable {
     public func schemaLookup() -> [ModelID: ModelSchema] { schemas.withLock { $0 } }
 
     /// Returns when the inputs are durable and applied, all or none.
-    public func submit(_ inputs: [Input]) async throws(SubmissionError) -> Receipt {
+    public func submit(
+        _ inputs: [Input], claim: IdempotencyClaim? = nil
+    ) async throws(SubmissionError) -> Receipt {
         let payloads = inputs.map { (input: $0, payload: LogPayload.encode($0)) }
         let size = payloads.reduce(0) { $0 + $1.payload.count }
         let result = await withCheckedContinuation { continuation in
@@ -147,7 +155,9 @@ public final class MonitorRunner: Sendable {
                     return .overloaded
                 }
                 queue.jobs.append(
-                    .submit(Submission(entries: payloads, continuation: continuation)))
+                    .submit(
+                        Submission(
+                            entries: payloads, claim: claim, continuation: continuation)))
                 queue.sizeBytes += size
                 return nil
             }

@@ -22,7 +22,7 @@ public final class SQLiteStore: Sendable {
     /// The data directory.
     public let directory: String
     private let lock: DirectoryLock?
-    private let writer: DatabaseQueue
+    let writer: DatabaseQueue
     /// The settings that durability rests on, read back.
     public let settings: [(name: String, value: String)]
 
@@ -74,6 +74,7 @@ public final class SQLiteStore: Sendable {
             }
         }
         try migrate(readOnly: readOnly)
+        if !readOnly { try attempt { try writer.write { try Self.createIdempotencyTable($0) } } }
     }
 
     private static func readSettings(_ database: Database) throws -> [(name: String, value: String)]
@@ -145,7 +146,7 @@ public final class SQLiteStore: Sendable {
         return value
     }
 
-    private func attempt<Result>(_ body: () throws -> Result) throws(StoreError) -> Result {
+    func attempt<Result>(_ body: () throws -> Result) throws(StoreError) -> Result {
         do {
             return try body()
         } catch let error as StoreError {
@@ -164,8 +165,15 @@ public final class SQLiteStore: Sendable {
     ///
     /// They are durable when it returns.
     ///
+    /// - Parameters:
+    ///   - payloads: The entries.
+    ///   - records: What to remember of their senders' keys.
+    /// - Returns: The entries' positions.
+    /// - Throws: `StoreError`; then nobody knows what is stored.
     /// - Precondition: at least one payload.
-    public func append(_ payloads: [[UInt8]]) throws(StoreError) -> ClosedRange<Int64> {
+    public func append(
+        _ payloads: [[UInt8]], records: [IdempotencyRecord] = []
+    ) throws(StoreError) -> ClosedRange<Int64> {
         precondition(!payloads.isEmpty, "nothing to append")
         return try attempt {
             let range = try writer.write { database in
@@ -178,6 +186,7 @@ public final class SQLiteStore: Sendable {
                     position += 1
                     try statement.execute(arguments: [position, Data(payload)])
                 }
+                try Self.insert(records, into: database)
                 return (last + 1)...position
             }
             try checkpointIfLong()

@@ -80,7 +80,9 @@ final class BadInputSite {
         // What a refused batch names would be a model by now.
         #expect(try site.client.get("/v1/models/bad").status == 404, "a bad batch was stored")
         #expect(try site.client.volume(of: "good") == goodCount, "good records were lost")
-        #expect(!site.server.logTail.contains(" error "), "\(site.server.logTail)")
+        #expect(!site.server.logText.contains(" error "), "\(site.server.logTail)")
+        let run = try CommandRun(CommandRun.leeway, ["verify", "--data", site.data.path])
+        #expect(run.status == 0, "\(run.errors)")
     }
 
     func check(_ row: BadInput) throws {

@@ -34,7 +34,7 @@ public final class LeewayServer {
             launcher.dropFirst() + [
                 "serve", "--listen", "127.0.0.1:\(port)", "--data", data.path,
                 "--rules", rulesFolder.path, "--clock", clock,
-            ] + arguments
+            ] + (arguments.contains("--drain-seconds") ? [] : ["--drain-seconds", "0"]) + arguments
         process.environment = CommandRun.environment
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output

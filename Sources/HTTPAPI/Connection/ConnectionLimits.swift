@@ -27,7 +27,9 @@ public struct ConnectionLimits: Sendable {
     /// From an answer to the first byte of the next head.
     static let idleTime = TimeAmount.seconds(60)
     /// The same for connections of the reserve.
-    static let reserveTime = TimeAmount.seconds(2)
+    static let reserveTime = TimeAmount.milliseconds(400)
+    /// A connection that was idle for less makes no room for others: its request is on the way.
+    static let graceTime = TimeAmount.milliseconds(100)
     /// A body must bring `bodyWindowSizeBytesMin` in each of these: 16 KiB/s.
     static let bodyWindow = TimeAmount.seconds(10)
     static let bodyWindowSizeBytesMin = 160 << 10

@@ -30,9 +30,12 @@ final class ConnectionRegistry: Sendable {
         }
 
         /// The smaller one ends first; nil where it may not end.
-        fileprivate var rank: (Int, UInt64)? {
+        fileprivate func rank(at now: NIODeadline) -> (Int, UInt64)? {
             let since = idleSince.load(ordering: .relaxed)
-            return since == Self.busy ? nil : (hasAsked.load(ordering: .relaxed) ? 1 : 0, since)
+            guard since != Self.busy,
+                now - .uptimeNanoseconds(since) >= ConnectionLimits.graceTime
+            else { return nil }
+            return (hasAsked.load(ordering: .relaxed) ? 1 : 0, since)
         }
     }
 
@@ -50,8 +53,10 @@ final class ConnectionRegistry: Sendable {
             var oldest: Entry?
             let isOver = entries.count >= countMax
             if isOver {
+                let now = NIODeadline.now()
                 oldest =
-                    entries.values.lazy.compactMap { entry in entry.rank.map { (entry, $0) } }
+                    entries.values.lazy
+                    .compactMap { entry in entry.rank(at: now).map { (entry, $0) } }
                     .min { $0.1 < $1.1 }?.0
                 if let oldest { entries[ObjectIdentifier(oldest)] = nil }
             }

@@ -1,0 +1,76 @@
+import Foundation
+import MonitorStore
+
+/// This is a batch's key, and how its answer reads.
+public struct IdempotencyClaim: Sendable {
+    /// Whose key it is, and on which route.
+    public let scope: String
+    /// The sender's key.
+    public let key: String
+    /// SHA-256 of the decoded body.
+    public let fingerprint: [UInt8]
+    /// The answer's status.
+    public let status: Int
+    /// The answer's body for what came out.
+    public let answer: @Sendable (Receipt) -> String
+
+    /// Makes a claim.
+    public init(
+        scope: String, key: String, fingerprint: [UInt8], status: Int,
+        answer: @escaping @Sendable (Receipt) -> String
+    ) {
+        self.scope = scope
+        self.key = key
+        self.fingerprint = fingerprint
+        self.status = status
+        self.answer = answer
+    }
+
+    /// This is an answer that was given under a key.
+    public struct Answer: Sendable {
+        /// SHA-256 of the decoded body.
+        public let fingerprint: [UInt8]
+        /// The answer's status.
+        public let status: Int
+        /// The answer's body.
+        public let body: String
+    }
+
+    func record(of receipt: Receipt) -> IdempotencyRecord {
+        IdempotencyRecord(
+            scope: scope, key: key, fingerprint: fingerprint, status: status,
+            answer: answer(receipt))
+    }
+}
+
+extension MonitorRunner {
+    /// This is what was answered under a key, nil where it is not known.
+    ///
+    /// - Parameters:
+    ///   - scope: Whose key it is, and on which route.
+    ///   - key: The sender's key.
+    /// - Returns: The answer.
+    /// - Throws: `storageFailed` where the file cannot be read.
+    public func answer(
+        scope: String, key: String
+    ) async throws(SubmissionError) -> IdempotencyClaim.Answer? {
+        let result: Result<IdempotencyClaim.Answer?, SubmissionError> =
+            await withCheckedContinuation {
+                continuation in
+                // The file waits for the disk, and the threads that answer must not.
+                DispatchQueue.global().async { [store] in
+                    do {
+                        let record = try store.idempotencyRecord(scope: scope, key: key)
+                        let answer = record.map {
+                            IdempotencyClaim.Answer(
+                                fingerprint: $0.fingerprint, status: $0.status, body: $0.answer)
+                        }
+                        continuation.resume(returning: .success(answer))
+                    } catch {
+                        continuation.resume(returning: .failure(.storageFailed("\(error)")))
+                    }
+                }
+            }
+        return try result.get()
+    }
+}

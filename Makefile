@@ -9,12 +9,13 @@ PACKAGES := libsqlite3-dev libpq-dev libzstd-dev zlib1g-dev libjs-chart.js postg
 # What some tests compare with: a browser, promtool, amtool, reference values.
 TEST_PACKAGES := chromium prometheus prometheus-alertmanager python3 zstd
 
-.PHONY: help setup setup-tests build demo test check lint format rules bench clean
+.PHONY: help setup setup-tests build demo test torture check lint format rules bench clean
 
 help:
 	@echo "make demo         watch the whole loop: decay, request, retraining, verdict"
 	@echo "make setup        install the system libraries that are missing (Debian, Ubuntu)"
 	@echo "make test         all tests"
+	@echo "make torture      crashes, failing disks, power cuts, for a long time"
 	@echo "make check        what CI runs: format, warnings, tests, rules"
 	@echo "make format       format the sources in place"
 	@echo "make bench        benchmarks, release build"
@@ -56,6 +57,11 @@ demo: setup
 test: setup-tests
 	$(SWIFT) build
 	$(SWIFT) test
+
+# The same fault tests as in `make test`, with many more rounds.
+torture: setup
+	$(SWIFT) build
+	FAULT_ROUNDS=60 $(SWIFT) test --filter "FaultTests|CrashTests"
 
 check: lint test rules
 

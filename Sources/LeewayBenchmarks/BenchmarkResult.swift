@@ -52,6 +52,17 @@ func memoryUse(_ key: String, of process: String = "self") -> Double {
     return number.flatMap { Double($0) }.map { $0 * 1_024 } ?? .nan
 }
 
+/// This is how long a process has run on any core: what a busy machine does not change much.
+func processorSeconds(_ process: String = "self") -> Double {
+    let text = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+    // The name, which may hold spaces, ends at the last parenthesis; then user and system are 12 and 13.
+    let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
+    guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else {
+        return .nan
+    }
+    return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+}
+
 /// This is SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
 struct BenchmarkGenerator: RandomNumberGenerator {
     private var state: UInt64

@@ -12,7 +12,7 @@ import Synchronization
 /// same run: how fast bodies are merely decoded, and how fast encoded batches are merely written.
 public enum IngestBenchmark {
     static let batchRowCount = 1_000
-    static let batchConnectionCount = 4
+    static let batchConnectionCount = 8
     static let singleConnectionCount = 64
     /// One of so many requests is ground truth, of records that were sent long before.
     static let groundTruthShare = 10
@@ -34,7 +34,10 @@ public enum IngestBenchmark {
         show(BenchmarkResult("ingest", "write only, one thread", write, "records/s"))
         let server = try BenchmarkServer(folder: folder)
         defer { server.stop() }
+        let before = (server: processorSeconds(server.processIdentifier), own: processorSeconds())
         let batches = try runBatches(server.port, for: .seconds(seconds))
+        let after = (server: processorSeconds(server.processIdentifier), own: processorSeconds())
+        let total = (batches.rate + batches.truthRate) * Double(seconds)
         let slower = min(decode, write)
         show(
             BenchmarkResult(
@@ -45,6 +48,14 @@ public enum IngestBenchmark {
                 ]))
         show(BenchmarkResult("ingest", "ground truth beside them", batches.truthRate, "records/s"))
         batches.latencies.show("batches", show)
+        show(
+            BenchmarkResult(
+                "ingest", "server's processor time", (after.server - before.server) / total * 1e6,
+                "µs/record"))
+        show(
+            BenchmarkResult(
+                "ingest", "client's processor time", (after.own - before.own) / total * 1e6,
+                "µs/record"))
         let id = server.processIdentifier
         show(
             BenchmarkResult(

@@ -8,6 +8,11 @@ public final class MappedFile: @unchecked Sendable {
     /// Its size in bytes.
     public let count: Int
     private let start: UnsafeRawPointer
+    private let readCount = Atomic<Int>(0)
+    /// Reads after which the process says that it needs the pages no more.
+    ///
+    /// Until then they count as its memory; afterwards they stay in the system's cache.
+    private static let readCountMax = 256
 
     /// Nil where the file cannot be opened or is empty.
     init?(path: String) {
@@ -33,6 +38,9 @@ public final class MappedFile: @unchecked Sendable {
     public func read(_ range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Void) {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "\(range) of \(count)")
         body(UnsafeRawBufferPointer(start: start + range.lowerBound, count: range.count))
+        if readCount.add(1, ordering: .relaxed).newValue % Self.readCountMax == 0 {
+            madvise(UnsafeMutableRawPointer(mutating: start), count, MADV_DONTNEED)
+        }
     }
 }
 

@@ -5,14 +5,24 @@ import MonitoringDomain
 private struct FeatureBuilder {
     let name: String
     var kind: FeatureKind?
-    var numbers: [Double] = []
+    var numbers: GrowingColumn<Double>
     var texts: TextBuilder
 
+    init(name: String, kind: FeatureKind?, seed: UInt64, rowCount: Int) {
+        self.name = name
+        self.kind = kind
+        // Only one of the two is used, and which is known at the first value.
+        numbers = GrowingColumn(capacity: kind == .categorical ? 0 : rowCount)
+        texts = TextBuilder(seed: seed, rowCount: kind == .numeric ? 0 : rowCount)
+    }
+
+    @inline(__always)
     mutating func append(_ number: Double, at row: Int) {
-        while numbers.count < row { numbers.append(.nan) }
+        numbers.fill(upTo: row, with: .nan)
         numbers.append(number)
     }
 
+    @inline(__always)
     mutating func append(_ text: ByteText, at row: Int) {
         texts.appendMissing(upTo: row)
         texts.append(text)
@@ -22,8 +32,8 @@ private struct FeatureBuilder {
     consuming func finished(rowCount: Int) -> FeatureColumn? {
         switch kind {
         case .numeric:
-            while numbers.count < rowCount { numbers.append(.nan) }
-            return .numeric(numbers)
+            numbers.fill(upTo: rowCount, with: .nan)
+            return .numeric(numbers.array)
         case .categorical: return .categorical(texts.finished(rowCount: rowCount))
         case nil: return nil
         }
@@ -53,15 +63,26 @@ struct PredictionBuilder {
     private var versions: TextBuilder
     private var labels: TextBuilder
     private var truthLabels: TextBuilder
+    private var scores: GrowingColumn<Double>
+    private var values: GrowingColumn<Double>
+    private var truthValues: GrowingColumn<Double>
+    private let rowCount: Int
 
-    init(model: ModelID, seed: UInt64) {
+    /// Starts a batch of about `rowCount` rows.
+    init(model: ModelID, seed: UInt64, rowCount: Int = 0) {
         hash = IdentityHash(model: model)
         self.seed = seed
+        self.rowCount = rowCount
         batch = PredictionBatch(model: model)
-        versions = TextBuilder(seed: seed)
+        batch.identities.reserveCapacity(min(rowCount, 4_096))
+        batch.times.reserveCapacity(min(rowCount, 4_096))
+        scores = GrowingColumn(capacity: rowCount)
+        values = GrowingColumn(capacity: rowCount)
+        truthValues = GrowingColumn(capacity: rowCount)
+        versions = TextBuilder(seed: seed, rowCount: rowCount)
         errors = TextBuilder(seed: seed)
-        labels = TextBuilder(seed: seed)
-        truthLabels = TextBuilder(seed: seed)
+        labels = TextBuilder(seed: seed, rowCount: rowCount)
+        truthLabels = TextBuilder(seed: seed, rowCount: rowCount)
     }
 
     /// Appends `row`, unless features break the contract: then the body is refused in the end.
@@ -72,7 +93,13 @@ struct PredictionBuilder {
         _ input: inout RecordCursor, kindOf: (ModelID, String) -> FeatureKind?
     ) throws(RecordDecodingError) {
         let index = batch.rowCount
-        for feature in row.features {
+        // Most records have values of the known kinds only: they go in without further questions.
+        let plainCount = features.withUnsafeMutableBufferPointer { columns in
+            placeOfName.withUnsafeBufferPointer { places in
+                Self.appendPlain(row.features, at: index, columns, places)
+            }
+        }
+        for feature in row.features.dropFirst(plainCount) {
             let place = place(of: feature.name)
             if place >= 0, features[place].kind != nil {
                 try append(feature.value, to: place, at: index, &input)
@@ -93,9 +120,9 @@ struct PredictionBuilder {
         }
         batch.identities.append(row.id.map { hash.identity(of: $0) } ?? .none)
         batch.times.append(row.time ?? arrival.milliseconds)
-        batch.scores.append(row.score)
-        batch.values.append(row.value)
-        batch.truthValues.append(row.truthValue)
+        scores.append(row.score)
+        values.append(row.value)
+        truthValues.append(row.truthValue)
         versions.append(row.version ?? defaultVersion)
         labels.append(row.label)
         truthLabels.append(row.truthLabel)
@@ -125,6 +152,31 @@ struct PredictionBuilder {
         let index = known ?? segments.count - 1
         segments[index].texts.appendMissing(upTo: row)
         segments[index].texts.append(segment.value)
+    }
+
+    /// Appends values as long as each is of its column's kind.
+    ///
+    /// Returns how many were appended.
+    @inline(__always)
+    private static func appendPlain(
+        _ values: [RecordRow.Feature], at row: Int,
+        _ columns: UnsafeMutableBufferPointer<FeatureBuilder>, _ places: UnsafeBufferPointer<Int32>
+    ) -> Int {
+        for index in values.indices {
+            let name = values[index].name
+            guard name < places.count, places[name] >= 0 else { return index }
+            let place = Int(places[name])
+            switch values[index].value {
+            case .missing: if columns[place].kind == nil { return index }
+            case .number(let number):
+                guard columns[place].kind == .numeric else { return index }
+                columns[place].append(number, at: row)
+            case .text(let text):
+                guard columns[place].kind == .categorical else { return index }
+                columns[place].append(text, at: row)
+            }
+        }
+        return values.count
     }
 
     @inline(__always)
@@ -177,7 +229,7 @@ struct PredictionBuilder {
             placeOfName[feature.name] = Int32(place)
             features.append(
                 FeatureBuilder(
-                    name: text, kind: kindOf(batch.model, text), texts: TextBuilder(seed: seed)))
+                    name: text, kind: kindOf(batch.model, text), seed: seed, rowCount: rowCount))
         }
         if features[place].kind == nil {
             switch feature.value {
@@ -192,6 +244,9 @@ struct PredictionBuilder {
     /// This is the batch; columns have equal lengths.
     consuming func finished() -> PredictionBatch {
         let rowCount = batch.rowCount
+        batch.scores = scores.array
+        batch.values = values.array
+        batch.truthValues = truthValues.array
         batch.versions = versions.finished(rowCount: rowCount)
         batch.labels = labels.finished(rowCount: rowCount)
         batch.truthLabels = truthLabels.finished(rowCount: rowCount)

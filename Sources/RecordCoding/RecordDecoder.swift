@@ -54,7 +54,12 @@ public struct RecordDecoder: Sendable {
             guard let place = try places.place(of: row, &input) else { continue }
             // Also for a refused record: the places of models and builders must stay the same.
             if place == builders.count {
-                builders.append(PredictionBuilder(model: places.models[place], seed: seed))
+                // As many more as are as long as this one.
+                let recordSize = max(1, input.scanner.cursor - input.scanner.start)
+                builders.append(
+                    PredictionBuilder(
+                        model: places.models[place], seed: seed,
+                        rowCount: 1 + body.count / recordSize))
             }
             guard input.issues.count == issueCount else { continue }
             try builders[place].append(

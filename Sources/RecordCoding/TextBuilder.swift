@@ -3,36 +3,74 @@ import MonitoringDomain
 /// This is a column of texts under construction: text to code by a small table of its own.
 struct TextBuilder {
     private var index: ByteIndex
-    private var column = TextColumn()
-    /// Neighbouring rows often hold the same text.
-    private var lastCode = 0
+    private var dictionary: [String] = []
+    private var codes: GrowingColumn<UInt32>
+    /// Texts of up to sixteen bytes by a few bits of their own: a column of few classes finds nearly
+    /// all here, without hashing.
+    private var recent: GrowingColumn<Recent>
 
-    init(seed: UInt64) { index = ByteIndex(seed: seed) }
+    private struct Recent {
+        var first: UInt64 = 0
+        var last: UInt64 = 0
+        /// -1 where the place is empty.
+        var count: Int32 = -1
+        var code: UInt32 = 0
+    }
 
-    var count: Int { column.codes.count }
+    private static let recentCount = 16
+
+    init(seed: UInt64, rowCount: Int = 0) {
+        index = ByteIndex(seed: seed)
+        codes = GrowingColumn(capacity: rowCount)
+        recent = GrowingColumn(capacity: Self.recentCount)
+        recent.fill(upTo: Self.recentCount, with: Recent())
+    }
+
+    var count: Int { codes.count }
 
     /// Appends one row; nil is missing.
     @inline(__always)
     mutating func append(_ text: ByteText?) {
         guard let text else {
-            column.codes.append(TextColumn.missing)
+            codes.append(TextColumn.missing)
             return
         }
-        if lastCode >= index.count || !index.holds(text, at: lastCode) {
-            let (code, isNew) = index.insert(text)
-            if isNew { column.dictionary.append(text.string) }
-            lastCode = code
+        guard text.count > 0, text.count <= 16 else {
+            codes.append(code(of: text))
+            return
         }
-        column.codes.append(UInt32(truncatingIfNeeded: lastCode))
+        // Up to eight bytes are one word; up to sixteen are two, which may overlap.
+        let isShort = text.count <= 8
+        let first =
+            isShort
+            ? loadWord(text.start) & lowBytesMask(text.count) : loadWord(text.start)
+        let last = isShort ? 0 : loadWord(text.start + text.count - 8)
+        let mixed = (first ^ last &* 3) &* 0x9E37_79B9_7F4A_7C15
+        let place = Int(truncatingIfNeeded: mixed >> 60)
+        let known = recent[place]
+        if known.first == first, known.last == last, known.count == Int32(text.count) {
+            codes.append(known.code)
+            return
+        }
+        let code = code(of: text)
+        recent[place] = Recent(first: first, last: last, count: Int32(text.count), code: code)
+        codes.append(code)
+    }
+
+    @inline(never)
+    private mutating func code(of text: ByteText) -> UInt32 {
+        let (code, isNew) = index.insert(text)
+        if isNew { dictionary.append(text.string) }
+        return UInt32(truncatingIfNeeded: code)
     }
 
     mutating func appendMissing(upTo rowCount: Int) {
-        while column.codes.count < rowCount { column.codes.append(TextColumn.missing) }
+        codes.fill(upTo: rowCount, with: TextColumn.missing)
     }
 
     /// This is the column with `rowCount` rows, the last ones missing where none were appended.
     consuming func finished(rowCount: Int) -> TextColumn {
         appendMissing(upTo: rowCount)
-        return column
+        return TextColumn(codes: codes.array, dictionary: dictionary)
     }
 }

@@ -13,7 +13,7 @@ public final class LeewayServer {
     /// Starts the binary and waits until `/readyz` is 200.
     public init(
         data: URL, rules: URL? = nil, clock: String = "event", arguments: [String] = [],
-        descriptorLimit: Int? = nil, deadline: Double = 30
+        descriptorLimit: Int? = nil, launcher prefix: [String] = [], deadline: Double = 30
     ) throws {
         port = try freePort()
         client = HTTPClient(port: port)
@@ -28,7 +28,7 @@ public final class LeewayServer {
         let launcher =
             descriptorLimit.map {
                 ["/bin/sh", "-c", "ulimit -n \($0) && exec \"$0\" \"$@\"", CommandRun.leeway]
-            } ?? [CommandRun.leeway]
+            } ?? prefix + [CommandRun.leeway]
         process.executableURL = URL(fileURLWithPath: launcher[0])
         process.arguments =
             launcher.dropFirst() + [

@@ -3,13 +3,14 @@
 SWIFT ?= swift
 DEMO_CONFIGURATION ?= debug
 DEMO_ARGUMENTS ?=
+FUZZ_SECONDS ?= 60
 
 # What the build links and the page shows.
 PACKAGES := libsqlite3-dev libpq-dev libzstd-dev zlib1g-dev libjs-chart.js postgresql
 # What some tests compare with: a browser, promtool, amtool, reference values.
 TEST_PACKAGES := chromium prometheus prometheus-alertmanager python3 zstd
 
-.PHONY: help setup setup-tests build demo test torture check lint format rules bench clean
+.PHONY: help setup setup-tests build demo test torture check lint format rules bench fuzz clean
 
 help:
 	@echo "make demo         watch the whole loop: decay, request, retraining, verdict"
@@ -19,6 +20,7 @@ help:
 	@echo "make check        what CI runs: format, warnings, tests, rules"
 	@echo "make format       format the sources in place"
 	@echo "make bench        benchmarks, release build"
+	@echo "make fuzz         random bodies for the decoder, FUZZ_SECONDS=60; not part of check"
 
 # $(call install,PACKAGES): nothing when all are there; apt-get as root; else the line to run.
 define install
@@ -77,6 +79,15 @@ rules: build
 bench: setup
 	$(SWIFT) build -c release --product leeway
 	@$$($(SWIFT) build -c release --show-bin-path)/leeway bench
+
+# A package of its own, because the fuzzer's flags would be everybody's. The build takes a minute, so
+# `check` leaves it out. What it found lies in Fuzz/.build/corpus; a crash is a file beside it.
+fuzz: setup
+	$(SWIFT) build --package-path Fuzz -c release
+	@mkdir -p Fuzz/.build/corpus
+	SWIFT_BACKTRACE=enable=no Fuzz/.build/release/DecoderFuzzer -max_total_time=$(FUZZ_SECONDS) \
+		-max_len=4096 -timeout=10 -rss_limit_mb=1024 -dict=Fuzz/json.dict -verbosity=0 \
+		-print_final_stats=1 -artifact_prefix=Fuzz/.build/ Fuzz/.build/corpus Fuzz/seeds
 
 clean:
 	$(SWIFT) package clean

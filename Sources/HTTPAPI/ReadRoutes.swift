@@ -110,7 +110,7 @@ struct ReadRoutes {
     }
 
     private func declare(_ request: Request, _ model: ModelID) async throws -> Response {
-        let body = try await RequestBody.bytes(of: request, limitBytes: 1 << 20)
+        let body = try await RequestBody.json(of: request)
         let schema: ModelSchema
         do {
             schema = try SchemaBody.decode(body, model: model)
@@ -124,7 +124,7 @@ struct ReadRoutes {
     }
 
     private func report(_ request: Request, _ id: String) async throws -> Response {
-        let body = try await RequestBody.bytes(of: request, limitBytes: 1 << 20)
+        let body = try await RequestBody.json(of: request)
         let report: TrainerReport
         do {
             report = try ReportBody.decode(body, requestID: id)

@@ -15,6 +15,8 @@ enum RequestBody {
     /// The largest body on the wire, and after decoding.
     static let wireSizeBytesMax = 8 << 20
     static let decodedSizeBytesMax = 8 << 20
+    /// The largest body that declares or reports something.
+    static let smallSizeBytesMax = 4 << 20
     /// The largest reference after decoding: it is sent once, and by whoever owns the model.
     static let referenceSizeBytesMax = 32 << 20
 
@@ -32,6 +34,18 @@ enum RequestBody {
         return RecordBody(
             bytes: try await bytes(of: request, decodedLimitBytes: decodedLimitBytes),
             isSequence: type != "application/json")
+    }
+
+    /// Reads a small body that is one JSON text, by the same rules as records.
+    static func json(of request: Request) async throws -> [UInt8] {
+        let body = try await bytes(
+            of: request, limitBytes: smallSizeBytesMax, decodedLimitBytes: smallSizeBytesMax)
+        do {
+            _ = try WireValue.parse(body)
+        } catch {
+            throw Problem(error)
+        }
+        return body
     }
 
     /// Reads a body of any type.

@@ -144,6 +144,24 @@ extension EndToEndTests {
         }
 
         @Test(.timeLimit(.minutes(1)))
+        func `what is not JSON is refused as a schema`() throws {
+            let site = try BadInputSite("schema")
+            for (what, fragment) in Self.fragments {
+                try site.check(
+                    BadInput(
+                        id: "JS", what: "\(what), as a schema",
+                        bytes: {
+                            let head =
+                                "PUT /v1/models/bad HTTP/1.1\r\nHost: localhost\r\n"
+                                + "Content-Type: application/json\r\n"
+                                + "Content-Length: \(fragment.count)\r\n\r\n"
+                            return Array(head.utf8) + fragment
+                        }, statuses: [400], types: ["malformed-json"], closes: false))
+            }
+            try site.check([])
+        }
+
+        @Test(.timeLimit(.minutes(1)))
         func `every prefix of a record is refused`() throws {
             let site = try BadInputSite("prefix")
             let good = Array(record(#"[1.5e3,"\u00e9",{"b":null}]"#).utf8)

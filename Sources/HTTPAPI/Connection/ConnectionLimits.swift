@@ -27,9 +27,11 @@ public struct ConnectionLimits: Sendable {
     /// From an answer to the first byte of the next head.
     static let idleTime = TimeAmount.seconds(60)
     /// The same for connections of the reserve.
-    static let reserveTime = TimeAmount.milliseconds(400)
+    static let reserveTime = TimeAmount.milliseconds(200)
     /// A connection that was idle for less makes no room for others: its request is on the way.
     static let graceTime = TimeAmount.milliseconds(100)
+    /// A body that takes longer makes room, where there is no other.
+    static let bodyGraceTime = TimeAmount.seconds(1)
     /// A body must bring `bodyWindowSizeBytesMin` in each of these: 16 KiB/s.
     static let bodyWindow = TimeAmount.seconds(10)
     static let bodyWindowSizeBytesMin = 160 << 10
@@ -41,6 +43,8 @@ public struct ConnectionLimits: Sendable {
     static let lingerTime = TimeAmount.seconds(2)
     /// How often a connection looks at its deadlines.
     static let tick = TimeAmount.milliseconds(500)
+    /// The same for connections of the reserve.
+    static let reserveTick = TimeAmount.milliseconds(100)
 
     /// Makes limits for at most so many connections.
     public init(connectionCountMax: Int = 1_024, reserveCountMax: Int = 32) {

@@ -4,38 +4,46 @@ import Synchronization
 /// This is the list of open connections, so that the limit hits those that ask for nothing.
 ///
 /// Beyond the limit, every new connection ends the one that has been idle longest, first among those
-/// that never asked. So connections that only stay open cannot keep anybody out. Where all are busy,
+/// that never asked, and last one whose body does not come. So connections that only stay open cannot keep anybody out. Where all are busy,
 /// a new connection is one of the reserve.
 final class ConnectionRegistry: Sendable {
     /// This is one connection's state as others see it.
     final class Entry: Sendable {
+        /// What it does; the smaller one ends first.
+        private enum Kind: Int {
+            case unused, idle, receiving, busy
+        }
+
         fileprivate let channel: any Channel
-        /// Since when it is idle, in nanoseconds of the event loop's clock; `busy` where it is not.
-        private let idleSince: Atomic<UInt64>
-        private let hasAsked = Atomic<Bool>(false)
-        private static let busy = UInt64.max
+        private let kind = Atomic<Int>(Kind.unused.rawValue)
+        /// Since when, in nanoseconds of the event loop's clock.
+        private let start = Atomic<UInt64>(NIODeadline.now().uptimeNanoseconds)
 
-        fileprivate init(_ channel: any Channel) {
-            self.channel = channel
-            idleSince = Atomic(NIODeadline.now().uptimeNanoseconds)
-        }
+        fileprivate init(_ channel: any Channel) { self.channel = channel }
 
-        func becameBusy() {
-            hasAsked.store(true, ordering: .relaxed)
-            idleSince.store(Self.busy, ordering: .relaxed)
-        }
+        /// A head is complete, and its body comes.
+        func becameReceiving() { set(.receiving) }
+        /// Requests are complete, and their answers are not.
+        func becameBusy() { set(.busy) }
+        /// All requests are answered.
+        func becameIdle() { set(.idle) }
 
-        func becameIdle() {
-            idleSince.store(NIODeadline.now().uptimeNanoseconds, ordering: .relaxed)
+        private func set(_ value: Kind) {
+            start.store(NIODeadline.now().uptimeNanoseconds, ordering: .relaxed)
+            kind.store(value.rawValue, ordering: .relaxed)
         }
 
         /// The smaller one ends first; nil where it may not end.
         fileprivate func rank(at now: NIODeadline) -> (Int, UInt64)? {
-            let since = idleSince.load(ordering: .relaxed)
-            guard since != Self.busy,
-                now - .uptimeNanoseconds(since) >= ConnectionLimits.graceTime
-            else { return nil }
-            return (hasAsked.load(ordering: .relaxed) ? 1 : 0, since)
+            let since = start.load(ordering: .relaxed)
+            let number = kind.load(ordering: .relaxed)
+            let grace =
+                number == Kind.receiving.rawValue
+                ? ConnectionLimits.bodyGraceTime : ConnectionLimits.graceTime
+            guard number != Kind.busy.rawValue, now - .uptimeNanoseconds(since) >= grace else {
+                return nil
+            }
+            return (number, since)
         }
     }
 

@@ -54,7 +54,8 @@ final class StrictRequestHandler: ChannelDuplexHandler {
     }
 
     private func scheduleTick(_ context: ChannelHandlerContext) {
-        tick = context.eventLoop.assumeIsolated().scheduleTask(in: ConnectionLimits.tick) {
+        let time = isReserve ? ConnectionLimits.reserveTick : ConnectionLimits.tick
+        tick = context.eventLoop.assumeIsolated().scheduleTask(in: time) {
             guard context.channel.isActive else { return }
             self.checkDeadlines(context)
             self.scheduleTick(context)
@@ -119,6 +120,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
             exchanges[exchanges.index(before: last)].isBodyComplete = true
             isFirst = false
             reading = .idle(since: .now())
+            entry.becameBusy()
             if exchanges[exchanges.index(before: last)].refusal == nil {
                 context.fireChannelRead(wrapInboundOut(.end(trailers)))
             } else {
@@ -153,7 +155,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
             return end(with: refusal, context)
         }
         reading = .body(BodyPace(at: .now()))
-        entry.becameBusy()
+        entry.becameReceiving()
         let isHandedOn = exchange.refusal == nil
         exchanges.append(exchange)
         if exchanges.count == 1 { sendContinue(context) }
@@ -327,7 +329,8 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         guard !isEnding else { return }
         isEnding = true
         isCut = true
-        reading = .nothing(until: .now() + ConnectionLimits.lingerTime)
+        let time = isReserve ? ConnectionLimits.reserveTime : ConnectionLimits.lingerTime
+        reading = .nothing(until: .now() + time)
         context.close(mode: .output, promise: nil)
         context.read()
     }

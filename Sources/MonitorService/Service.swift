@@ -62,7 +62,8 @@ public final class Service: Sendable {
                 if configuration.clock == .wall { group.addTask { [self] in await tick() } }
                 group.addTask { [self] in try await watchStorage() }
                 defer { group.cancelAll() }
-                try await group.waitForAll()
+                // Not waitForAll, which would wait for the others before it throws.
+                while try await group.next() != nil {}
             }
         } catch {
             await runner.stop()

@@ -15,6 +15,8 @@ public struct ServerOptions: Sendable {
     public var tls: TLSFiles?
     /// The rate of keys without one of their own; nil for no limit.
     public var requestsPerSecond: Int?
+    /// Where logged events are passed on to; nil for nowhere.
+    public var forward: EventForwarder?
 
     /// Makes options.
     public init(
@@ -56,7 +58,7 @@ public struct APIServer: Sendable {
         var logger = Logger(label: "leeway.server")
         logger.logLevel = .critical
         let application = Application(
-            router: Self.router(for: service),
+            router: Self.router(for: service, forward: options.forward),
             server: HTTPServerBuilder { responder in
                 StrictChannel(gate: gate, tls: tls, responder: responder)
             },
@@ -74,13 +76,17 @@ public struct APIServer: Sendable {
             configuration: ServiceGroupConfiguration(services: [application], logger: logger))
     }
 
-    private static func router(for service: MonitorService.Service) -> Router<BasicRequestContext> {
+    private static func router(
+        for service: MonitorService.Service, forward: EventForwarder?
+    ) -> Router<BasicRequestContext> {
         let router = Router(
             context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ProblemMiddleware())
         IngestRoutes(runner: service.runner, times: { service.acceptedTimes }).add(to: router)
-        EventRoutes(runner: service.runner).add(to: router)
-        TelemetryRoutes(runner: service.runner).add(to: router)
+        let foreign = ForeignBodies(runner: service.runner, times: { service.acceptedTimes })
+        EventRoutes(bodies: foreign, forward: forward).add(to: router)
+        TelemetryRoutes(bodies: foreign).add(to: router)
+        UploadRoutes(bodies: foreign).add(to: router)
         ReadRoutes(service: service).add(to: router)
         MeasurementRoutes(runner: service.runner).add(to: router)
         PageRoutes().add(to: router)
@@ -102,6 +108,7 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         let allowed: String? =
             switch (parts.first, parts.count) {
             case (nil, _): "GET, POST, OPTIONS"
+            case ("data", 2) where parts[1] == "upload": "POST"
             case ("livez", 1), ("readyz", 1), ("assets", 2): "GET"
             case ("v1", 2):
                 switch parts[1] {

@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import MonitorService
 import MonitoringDomain
+import NIOCore
 import RecordCoding
 
 /// This is the way in for what model servers log: CloudEvents, one or many, at `/v1/events` and `/`.
@@ -10,14 +11,16 @@ import RecordCoding
 /// because a broker would take a body for a reply; 400 for what will never be taken; 503 for what may
 /// be taken later. What is no business of the monitor's is accepted and dropped.
 struct EventRoutes {
-    let runner: MonitorRunner
+    let bodies: ForeignBodies
+    /// Where requests are passed on to, when they have been taken or refused for good.
+    var forward: EventForwarder?
 
     func add(to router: Router<BasicRequestContext>) {
         router.post("/v1/events") { request, _ in try await events(request) }
         // Loggers and exporters are often given a URL without a path.
         router.post("/") { request, _ in
             TelemetryRoutes.isExport(request)
-                ? try await TelemetryRoutes(runner: runner).logs(request)
+                ? try await TelemetryRoutes(bodies: bodies).logs(request)
                 : try await events(request)
         }
         for path in ["/v1/events", "/"] {
@@ -36,11 +39,26 @@ struct EventRoutes {
 
     private func events(_ request: Request) async throws -> Response {
         let options = try Self.options(of: request)
-        let body = try await RequestBody.bytes(of: request)
+        let (body, logged) = try await read(request)
+        do {
+            try await take(body, of: request, options)
+        } catch let problem as Problem {
+            // Who is asked to come again will be passed on then.
+            if problem.status.code < 429 { logged.map { forward?($0) } }
+            throw problem
+        }
+        logged.map { forward?($0) }
+        return Response(status: .accepted)
+    }
+
+    private func take(
+        _ body: [UInt8], of request: Request, _ options: EventOptions
+    ) async throws {
         let arrival = WallClock.now()
-        let schemas = runner.schemaLookup()
-        let inputs = try Self.decoding { () throws(RecordDecodingError) in
-            let decoder = EventDecoder(options: options)
+        let limits = bodies.limits
+        let schemas = bodies.runner.schemaLookup()
+        let inputs = try ForeignBodies.decoding { () throws(RecordDecodingError) in
+            let decoder = EventDecoder(limits: limits, options: options)
             var inputs: [Input] = []
             for event in try Self.events(in: request, body) {
                 switch try decoder.decode(event, arrival: arrival, schemaOf: { schemas[$0] }) {
@@ -51,8 +69,25 @@ struct EventRoutes {
             }
             return inputs
         }
-        try await Self.submit(inputs, to: runner)
-        return Response(status: .accepted)
+        try await bodies.submit(inputs)
+    }
+
+    /// The decoded body, and where requests are passed on, the request as it came.
+    private func read(
+        _ request: Request
+    ) async throws -> (body: [UInt8], logged: LoggedRequest?) {
+        guard forward != nil else { return (try await RequestBody.bytes(of: request), nil) }
+        var request = request
+        let limit = RequestBody.wireSizeBytesMax
+        let raw: ByteBuffer
+        do {
+            raw = try await request.collectBody(upTo: limit)
+        } catch is NIOTooManyBytesError {
+            throw Problem.bodyTooLarge(limit)
+        }
+        return (
+            try await RequestBody.bytes(of: request), LoggedRequest(request, body: raw)
+        )
     }
 
     private static func options(of request: Request) throws -> EventOptions {
@@ -78,45 +113,5 @@ struct EventRoutes {
             ])
         }
         return [event]
-    }
-
-    /// Waits until the inputs are durable; none are durable at once.
-    static func submit(_ inputs: [Input], to runner: MonitorRunner) async throws {
-        if inputs.isEmpty { return }
-        do {
-            _ = try await runner.submit(inputs)
-        } catch {
-            var problem = Problem(error)
-            // 422 is nothing that senders of events know; to all of them 400 means the same.
-            if problem.status == .unprocessableContent { problem = problem.with(.badRequest) }
-            throw problem
-        }
-    }
-
-    /// Refuses with 400 what no repetition will make right.
-    static func decoding<Value>(
-        _ body: () throws(RecordDecodingError) -> Value
-    ) throws -> Value {
-        do {
-            return try body()
-        } catch {
-            let problem = Problem(error)
-            throw problem.status == .unprocessableContent ? problem.with(.badRequest) : problem
-        }
-    }
-}
-
-extension DecodedRecords {
-    /// These are the batches as inputs, predictions first.
-    var inputs: [Input] {
-        predictions.map { .predictions($0) } + groundTruth.map { .groundTruth($0) }
-    }
-}
-
-extension Problem {
-    /// This is the same problem under another status.
-    func with(_ status: HTTPResponse.Status) -> Problem {
-        Problem(
-            status, type, title, detail: detail, errors: errors, outcome: outcome, headers: headers)
     }
 }

@@ -10,7 +10,7 @@ import RecordCoding
 /// It answers in the encoding of the request: 200 with nothing when everything was taken, or with the
 /// number of rejected records, which a client must not send again; errors are a `google.rpc.Status`.
 struct TelemetryRoutes {
-    let runner: MonitorRunner
+    let bodies: ForeignBodies
 
     func add(to router: Router<BasicRequestContext>) {
         router.post("/v1/logs") { request, _ in try await logs(request) }
@@ -33,12 +33,13 @@ struct TelemetryRoutes {
         do {
             let model = try request.uri.queryParameters["model"].map { try modelID(String($0)) }
             let body = try await RequestBody.bytes(of: request)
-            let schemas = runner.schemaLookup()
-            let export = try EventRoutes.decoding { () throws(RecordDecodingError) in
-                try TelemetryDecoder(model: model).decode(
+            let limits = bodies.limits
+            let schemas = bodies.runner.schemaLookup()
+            let export = try ForeignBodies.decoding { () throws(RecordDecodingError) in
+                try TelemetryDecoder(limits: limits, model: model).decode(
                     body, encoding: encoding, arrival: WallClock.now(), schemaOf: { schemas[$0] })
             }
-            try await EventRoutes.submit(export.records.inputs, to: runner)
+            try await bodies.submit(export.records.inputs)
             return Self.response(
                 .ok,
                 TelemetryAnswer.success(

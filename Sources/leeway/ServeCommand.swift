@@ -36,6 +36,12 @@ struct ServeCommand: AsyncParsableCommand {
             (default wall).
             """)
     var clock: String?
+    @Option(
+        help: """
+            A URL to which logged events are passed on as they came, for the receiver that was there \
+            before (default none).
+            """)
+    var forwardEvents: String?
     @Flag(help: "Listen on other than loopback addresses without keys: anybody may do anything.")
     var insecure = false
     @Option(help: "Further names under which we may be asked, with commas between; * for any.")
@@ -59,7 +65,9 @@ struct ServeCommand: AsyncParsableCommand {
         let logger = Terminal.logger()
         let configuration = try serviceConfiguration(settings)
         let tls = try tlsFiles(settings)
-        let options = try serverOptions(settings, configuration, tls: tls)
+        var options = try serverOptions(settings, configuration, tls: tls)
+        let passThrough = try eventPassThrough(settings, logger)
+        options.forward = passThrough?.forwarder
         warn(about: configuration, isEncrypted: tls != nil, logger)
         let service: Service
         let server: APIServer
@@ -80,8 +88,23 @@ struct ServeCommand: AsyncParsableCommand {
         } catch {
             throw CommandFailure(code: .usage, message: "tls: \(error)")
         }
+        let passing = passThrough.map { passThrough in Task { await passThrough.run() } }
+        defer { passing?.cancel() }
         let drain = try settings.number(.drainSeconds, 0...60) ?? 2
         try await ServeLoop(service: service, server: server, drainDelay: .seconds(drain)).run()
+    }
+
+    private func eventPassThrough(
+        _ settings: Settings, _ logger: Logger
+    ) throws -> EventPassThrough? {
+        try settings[.forwardEvents].map { url in
+            // The URL may hold a secret, so it is not repeated.
+            guard let passThrough = EventPassThrough(url: url, logger: logger) else {
+                throw CommandFailure(
+                    code: .usage, message: "forward_events: an http or https URL is expected")
+            }
+            return passThrough
+        }
     }
 
     private var flags: [Setting: String] {
@@ -90,7 +113,8 @@ struct ServeCommand: AsyncParsableCommand {
             (.postgresFile, postgresFile), (.clock, clock), (.allowedHosts, allowedHosts),
             (.tlsCertificate, tlsCertificate), (.tlsKeyFile, tlsKeyFile),
             (.tlsClientCA, tlsClientCa), (.connections, connections), (.rateLimit, rateLimit),
-            (.drainSeconds, drainSeconds), (.insecure, insecure ? "true" : nil),
+            (.drainSeconds, drainSeconds), (.forwardEvents, forwardEvents),
+            (.insecure, insecure ? "true" : nil),
         ]
         return all.reduce(into: [:]) { flags, pair in flags[pair.0] = pair.1 }
     }

@@ -11,6 +11,7 @@ enum Setting: String, CaseIterable {
     case tlsClientCA = "tls_client_ca"
     case rateLimit = "rate_limit"
     case drainSeconds = "drain_seconds"
+    case forwardEvents = "forward_events"
 
     /// This is the name of the environment variable.
     var variable: String { "LEEWAY_" + rawValue.uppercased() }

@@ -119,7 +119,8 @@ final class AccessControl: Sendable {
         }
         if head.method == .OPTIONS { return .ingest }
         let isAdmin = [
-            "/v1/models", "/v1/rules", "/v1/silences", "/v1/incidents", "/v1/retraining-requests",
+            "/data", "/v1/models", "/v1/rules", "/v1/silences", "/v1/incidents",
+            "/v1/retraining-requests",
         ].contains { path == $0 || path.hasPrefix("\($0)/") }
         return isAdmin || head.method != .POST ? .admin : .ingest
     }

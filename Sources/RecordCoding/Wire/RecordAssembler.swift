@@ -124,6 +124,14 @@ public struct RecordAssembler {
         if let score = row.score, !(score >= 0 && score <= 1) {
             return issue("/prediction/score", "\(score) is not in 0...1")
         }
+        for time in [row.time, row.truthTime] {
+            guard let time, !limits.times.contains(time.milliseconds) else { continue }
+            let isOld = time.milliseconds < limits.times.lowerBound
+            return ItemError(
+                line: line, pointer: "/ts",
+                code: isOld ? ItemError.tooOld : ItemError.inFuture,
+                detail: "\(time) is \(isOld ? "before" : "after") what is taken now")
+        }
         for value in [row.value, row.truthValue] {
             if let value, !value.isFinite { return issue("/prediction/value", "\(value)") }
         }

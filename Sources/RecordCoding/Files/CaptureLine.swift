@@ -1,0 +1,205 @@
+import MonitoringDomain
+
+/// This is what a line of a foreign capture is read with.
+struct CaptureContext {
+    let model: ModelID
+    let schema: ModelSchema?
+    let limits: DecodingLimits
+}
+
+/// A line of SageMaker's data capture, of its ground truth, or of both merged.
+///
+/// Data is a string in CSV, JSON or base64; a request of several rows has one id, and one ground-truth
+/// record with all labels in the order of the rows.
+enum SageMakerLine {
+    static func isOne(_ value: WireValue) -> Bool {
+        value["eventMetadata"] != nil
+            && (value["captureData"] != nil || value["groundTruthData"] != nil)
+    }
+
+    static func rows(
+        _ line: WireValue, _ context: CaptureContext
+    ) throws(RecordDecodingError) -> [WireRow] {
+        let metadata = line["eventMetadata"]
+        // A caller's own id is the one that ground truth names.
+        guard let id = metadata?["inferenceId"]?.name ?? metadata?["eventId"]?.name else {
+            throw InferenceBody.refusal("/eventMetadata/eventId", "an id is expected")
+        }
+        let time = metadata?["inferenceTime"].flatMap { EventTime(wire: $0) }
+        var rows: [WireRow] = []
+        if let capture = line["captureData"] {
+            let input = try payload(capture["endpointInput"], at: "/captureData/endpointInput")
+            let output = try payload(
+                capture["endpointOutput"] ?? capture["batchTransformOutput"],
+                at: "/captureData/endpointOutput")
+            rows = try pair(input, output, context)
+            for index in rows.indices {
+                rows[index].id = EventDecoder.rowID(id, index, of: rows.count)
+                rows[index].time = time
+            }
+        }
+        if let truth = line["groundTruthData"] {
+            guard let data = try payload(truth, at: "/groundTruthData") else { return rows }
+            let elements = try truths(data, context)
+            if rows.isEmpty {
+                rows = elements.map { _ in WireRow(model: context.model) }
+            }
+            guard rows.count == elements.count else {
+                throw InferenceBody.refusal(
+                    "/groundTruthData", "\(elements.count) labels of \(rows.count) rows")
+            }
+            for (index, element) in elements.enumerated() {
+                rows[index].id = EventDecoder.rowID(id, index, of: rows.count)
+                guard rows[index].readTruth(element, task: context.schema?.task) else {
+                    throw InferenceBody.refusal("/groundTruthData/data", "neither label nor number")
+                }
+            }
+        }
+        return rows
+    }
+
+    private enum Payload {
+        case csv([[CSVField]])
+        case json(CloudEvent.Payload)
+    }
+
+    private static func payload(
+        _ value: WireValue?, at path: String
+    ) throws(RecordDecodingError) -> Payload? {
+        guard let value else { return nil }
+        guard let data = value["data"]?.string else {
+            throw InferenceBody.refusal(path + "/data", "a string is expected")
+        }
+        var bytes = Array(data.utf8)
+        var isCSV = value["encoding"]?.string == "CSV"
+        if value["encoding"]?.string == "BASE64" {
+            guard let decoded = Base64.decode(bytes) else {
+                throw InferenceBody.refusal(path + "/data", "base64 is expected")
+            }
+            bytes = decoded
+            isCSV = value["observedContentType"]?.string?.hasPrefix("text/csv") == true
+        }
+        guard isCSV else { return .json(.bytes(bytes)) }
+        var reader = CSVReader(bytes)
+        var lines: [[CSVField]] = []
+        var fields: [CSVField] = []
+        do {
+            while try reader.next(into: &fields) { lines.append(fields) }
+        } catch {
+            throw InferenceBody.refusal(path + "/data", error.reason)
+        }
+        return .csv(lines)
+    }
+
+    private static func value(_ field: CSVField) -> WireValue {
+        if field.text.isEmpty, !field.isQuoted { return .null }
+        let text = String(decoding: field.text, as: UTF8.self)
+        if let whole = Int64(text) { return .integer(whole) }
+        if let number = wireNumber(field.text) { return .number(number) }
+        return .string(text)
+    }
+
+    private static func pair(
+        _ input: Payload?, _ output: Payload?, _ context: CaptureContext
+    ) throws(RecordDecodingError) -> [WireRow] {
+        var features: [[WireRow.Feature]] = []
+        switch input {
+        case nil: break
+        case .csv(let lines):
+            features = try InferenceTable(
+                instances: lines.map { .array($0.map(value)) }, at: "/captureData/endpointInput",
+                context.schema
+            ).rows
+        case .json(let payload):
+            features = try InferenceTable(
+                request: payload, context.schema, limits: context.limits
+            ).rows
+        }
+        var outputs: [PredictedOutput] = []
+        switch output {
+        case nil: break
+        case .csv(var lines):
+            // Some algorithms answer several rows in one line.
+            if lines.count == 1, features.count > 1, lines[0].count == features.count {
+                lines = lines[0].map { [$0] }
+            }
+            outputs = try InferenceOutputs.rows(
+                .array(lines.map { .array($0.map(value)) }), at: "/captureData/endpointOutput",
+                OutputKind(context.schema))
+        case .json(let payload):
+            outputs = try InferenceOutputs(
+                response: payload, OutputKind(context.schema), limits: context.limits
+            ).rows
+        }
+        return try rows(features, outputs, context)
+    }
+
+    /// Joins features and outputs of the same call; one of them may be absent as a whole.
+    static func rows(
+        _ features: [[WireRow.Feature]], _ outputs: [PredictedOutput], _ context: CaptureContext
+    ) throws(RecordDecodingError) -> [WireRow] {
+        guard features.isEmpty || outputs.isEmpty || features.count == outputs.count else {
+            throw InferenceBody.refusal(
+                "", "\(outputs.count) outputs of \(features.count) rows")
+        }
+        return (0..<max(features.count, outputs.count)).map { index in
+            var row = WireRow(model: context.model)
+            if index < features.count { row.features = features[index] }
+            if index < outputs.count {
+                row.label = outputs[index].label
+                row.score = outputs[index].score
+                row.value = outputs[index].value
+            }
+            return row
+        }
+    }
+
+    private static func truths(
+        _ payload: Payload, _ context: CaptureContext
+    ) throws(RecordDecodingError) -> [WireValue] {
+        switch payload {
+        case .csv(let lines): return lines.flatMap { $0.map(value) }
+        case .json(.bytes(let bytes)):
+            let value = try WireValue.parse(bytes, limits: context.limits)
+            let list = value["instances"] ?? value["labels"] ?? value["predictions"] ?? value
+            return list.array ?? [list]
+        case .json: return []
+        }
+    }
+}
+
+/// A row of Databricks' inference table, of either generation.
+enum DatabricksLine {
+    static func isOne(_ value: WireValue) -> Bool {
+        value["request"] != nil && value["response"] != nil
+            && (value["databricks_request_id"] != nil || value["invocation_id"] != nil)
+    }
+
+    /// Calls that failed predict nothing, and give no rows.
+    static func rows(
+        _ line: WireValue, _ context: CaptureContext
+    ) throws(RecordDecodingError) -> [WireRow] {
+        if case .integer(let status)? = line["status_code"], status != 200 { return [] }
+        guard let request = line["request"]?.string, let response = line["response"]?.string else {
+            throw InferenceBody.refusal("/request", "request and response are strings of JSON")
+        }
+        let table = try InferenceTable(
+            request: .bytes(Array(request.utf8)), context.schema, limits: context.limits)
+        let outputs = try InferenceOutputs(
+            response: .bytes(Array(response.utf8)), OutputKind(context.schema),
+            limits: context.limits)
+        var rows = try SageMakerLine.rows(table.rows, outputs.rows, context)
+        let id =
+            line["client_request_id"]?.name ?? table.id ?? line["databricks_request_id"]?.name
+            ?? line["invocation_id"]?.name
+        let times = ["timestamp_ms", "request_time", "event_time", "request_date"]
+        for index in rows.indices {
+            rows[index].id = EventDecoder.rowID(id, index, of: rows.count)
+            rows[index].time = times.lazy.compactMap { line[$0] }.first.flatMap {
+                EventTime(wire: $0)
+            }
+            rows[index].version = outputs.version ?? line["served_entity_id"]?.name
+        }
+        return rows
+    }
+}

@@ -1,0 +1,127 @@
+import Foundation
+import MonitorService
+import MonitoringDomain
+import RecordCoding
+
+/// This is a recorded file, read piece by piece; a compressed one is expanded as a whole first.
+struct RecordFile {
+    /// The bytes of one piece: large enough to spread its fixed cost, small enough for the cache.
+    static let pieceSizeBytes = 1 << 20
+    private static let decodedSizeBytesMax = 8 << 30
+
+    /// The size on the disk; nil of standard input.
+    let sizeBytes: Int?
+    /// How much of that size has been read.
+    private(set) var readBytes = 0
+    private let handle: FileHandle
+    private var buffer: [UInt8] = []
+    private var start = 0
+    private var isAtEnd = false
+
+    /// Opens a file, or standard input for `-`, and reads its start.
+    init(_ path: String) throws {
+        if path == "-" {
+            handle = .standardInput
+            sizeBytes = nil
+        } else {
+            guard let handle = FileHandle(forReadingAtPath: path) else {
+                throw CommandFailure(code: .dependency, message: "error: \(path) cannot be read")
+            }
+            self.handle = handle
+            let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+            sizeBytes = (attributes?[.size] as? NSNumber)?.intValue
+        }
+        do {
+            try fill(upTo: Self.pieceSizeBytes)
+            let isGzip = buffer.starts(with: [0x1F, 0x8B])
+            if isGzip || buffer.starts(with: [0x28, 0xB5, 0x2F, 0xFD]) {
+                try fill(upTo: .max)
+                buffer =
+                    isGzip
+                    ? try Compression.inflateGzip(buffer, limitBytes: Self.decodedSizeBytesMax)
+                    : try Compression.zstdDecompress(buffer, limitBytes: Self.decodedSizeBytesMax)
+            }
+        } catch {
+            throw CommandFailure(code: .negative, message: "error: \(path): \(error)")
+        }
+    }
+
+    /// All bytes of a file, expanded.
+    static func read(_ path: String) throws -> [UInt8] {
+        var file = try RecordFile(path)
+        try file.fill(upTo: .max)
+        return file.buffer
+    }
+
+    /// The start of the content, enough to tell its format.
+    var head: [UInt8] { Array(buffer.prefix(Self.pieceSizeBytes)) }
+
+    private mutating func fill(upTo count: Int) throws {
+        while !isAtEnd, buffer.count - start < count {
+            guard let data = try handle.read(upToCount: Self.pieceSizeBytes), !data.isEmpty else {
+                isAtEnd = true
+                return
+            }
+            readBytes += data.count
+            buffer += data
+        }
+    }
+
+    /// Reads about `pieceSizeBytes` of whole records; nil at the end.
+    ///
+    /// An array of records is one piece, however long.
+    mutating func next(_ format: FileFormat) throws -> [UInt8]? {
+        let isArray = format == .ndjson && buffer.first { $0 > 0x20 } == UInt8(ascii: "[")
+        var size = isArray ? Int.max : Self.pieceSizeBytes
+        while true {
+            try fill(upTo: size)
+            let available = buffer.count - start
+            if available == 0 { return nil }
+            let isLast = isAtEnd && available <= size
+            let candidate = Array(buffer[start..<start + min(size, available)])
+            let whole = isLast ? candidate.count : FileDecoder.wholeRecords(in: candidate, format)
+            // A record longer than a piece needs a longer one.
+            if whole == 0 {
+                size *= 2
+                continue
+            }
+            start += whole
+            if start > 8 * Self.pieceSizeBytes, !isAtEnd || start == buffer.count {
+                buffer.removeFirst(start)
+                start = 0
+            }
+            return Array(candidate[..<whole])
+        }
+    }
+
+    /// A prediction names its features or its prediction in the first record; ground truth neither.
+    static func isPredictions(_ bytes: [UInt8]) -> Bool {
+        let line = bytes.prefix { $0 != 0x0A }
+        let text = String(decoding: line, as: UTF8.self)
+        return text.contains("\"features\"") || text.contains("\"prediction\"")
+    }
+}
+
+/// This is a line on standard error that says how far a file has been read, at most once a second.
+struct ReplayProgress {
+    private let file: String
+    private let isShown: Bool
+    private var last = Date()
+    private let begin = Date()
+
+    init(file: String, isShown: Bool) {
+        self.file = file
+        self.isShown = isShown
+    }
+
+    mutating func show(_ source: RecordFile, rowCount: Int) {
+        guard isShown, Date().timeIntervalSince(last) >= 1 else { return }
+        last = Date()
+        let rate = Double(rowCount) / max(last.timeIntervalSince(begin), 1e-3)
+        var share = "\(source.readBytes >> 20) MiB"
+        if let size = source.sizeBytes, size > 0 {
+            share = "\(Int(Double(source.readBytes) / Double(size) * 100)) % read"
+        }
+        Terminal.error("\(file): \(share), \(rowCount) records, \(Int(rate))/s")
+    }
+}

@@ -1,0 +1,250 @@
+import ArgumentParser
+import Foundation
+import MonitorCore
+import MonitorService
+import MonitorStore
+import MonitoringDomain
+import RecordCoding
+
+struct ReplayCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "replay",
+        abstract: "Fold recorded streams into a data directory, or send them to a server.",
+        discussion: """
+            Files may be plain, gzip or zstd; - is standard input. The format is told by the content:
+              ndjson      native records; a line with "features" or "prediction" is a prediction, \
+            another one ground truth
+              csv         a header, then rows; columns have roles by their names, or by --column
+              sagemaker   SageMaker data capture and ground truth
+              events      CloudEvents, one a line, like those of Azure ML's collector
+              databricks  rows of inference tables as JSON
+
+            Examples:
+              leeway replay --data ./leeway-data --model credit predictions.ndjson.gz labels.ndjson
+              leeway replay --to http://127.0.0.1:8585 --model loans --column id=loan_id \
+            --column truth=defaulted history.csv
+            """)
+
+    @Argument(help: "Files, or - for standard input.")
+    var files: [String]
+    @Option(help: "The data directory.")
+    var data: String?
+    @Option(help: "A running server, instead of a data directory.")
+    var to: String?
+    @Option(help: "A file that holds the server's API key.")
+    var apiKeyFile: String?
+    @Option(help: "The model of records that name none.")
+    var model: String?
+    @Option(help: "A file of reference records, pinned first.")
+    var reference: String?
+    @Option(
+        help: """
+            The format of all files, where their content does not tell it: ndjson, csv, sagemaker, \
+            events or databricks.
+            """)
+    var format: String?
+    @Option(
+        name: .customLong("column"),
+        help: """
+            ROLE=COLUMN of CSV, as often as needed; roles are id, ts, model, version, prediction, \
+            score, value, truth, revision, feature and ignore.
+            """)
+    var columns: [String] = []
+    @Option(help: "The columns of CSV that are features, with commas between; default all others.")
+    var features: String?
+    @Flag(help: "Say every second how far the reading is; default on a terminal.")
+    var progress = false
+
+    func run() async throws {
+        let model = try checkedModel()
+        let mapping = try columnMapping()
+        if let format, FileFormat(rawValue: format) == nil {
+            let known = FileFormat.allCases.map(\.rawValue).joined(separator: ", ")
+            throw CommandFailure(
+                code: .usage,
+                message: "error: --format \"\(format)\" found, one of \(known) expected")
+        }
+        guard (data == nil) != (to == nil) else {
+            throw CommandFailure(code: .usage, message: "error: either --data or --to is needed")
+        }
+        do {
+            if let to {
+                let server = try ReplayServer(base: to, keyFile: apiKeyFile)
+                do {
+                    try await send(to: server, model, mapping)
+                } catch {
+                    await server.close()
+                    throw error
+                }
+                await server.close()
+            } else if let data {
+                try await fold(into: data, model, mapping)
+            }
+        } catch let failure as CommandFailure {
+            throw failure
+        } catch {
+            throw CommandFailure(code: .dependency, message: "error: \(error)")
+        }
+    }
+
+    private func checkedModel() throws -> ModelID? {
+        try model.map { name in
+            guard let model = ModelID(name) else {
+                throw CommandFailure(code: .usage, message: "error: \"\(name)\" is no model name")
+            }
+            return model
+        }
+    }
+
+    private func columnMapping() throws -> ColumnMapping {
+        var mapping = ColumnMapping()
+        for text in columns {
+            let parts = text.split(separator: "=", maxSplits: 1).map { String($0) }
+            guard parts.count == 2, let role = ColumnMapping.Role(rawValue: parts[0]) else {
+                let roles = ColumnMapping.Role.allCases.map(\.rawValue).joined(separator: ", ")
+                throw CommandFailure(
+                    code: .usage,
+                    message:
+                        "error: --column \"\(text)\" found, ROLE=COLUMN expected; roles: \(roles)"
+                )
+            }
+            mapping.roles[parts[1]] = role
+        }
+        mapping.features = features.map { Set($0.split(separator: ",").map { String($0) }) }
+        return mapping
+    }
+
+    // MARK: - Into a data directory
+
+    private func fold(into data: String, _ model: ModelID?, _ mapping: ColumnMapping) async throws {
+        let store = try SQLiteStore(directory: data)
+        defer { store.close() }
+        let runner = try MonitorRunner(store: store, clock: .event, logger: Terminal.logger())
+        runner.start()
+        if let reference {
+            var decoder = RecordDecoder(limits: DecodingLimits(rowCountMax: .max))
+            let now = WallClock.now()
+            let batches = try decoder.decodePredictions(
+                try RecordFile.read(reference), kind: .reference, defaultModel: model,
+                arrival: now, kindOf: { _, _ in nil })
+            _ = try await runner.submit(batches.map { .pinReference($0, pinnedAt: now) })
+        }
+        let arrival = WallClock.now()
+        try await forEachPiece(model, mapping, schemas: runner.schemaLookup) { piece throws in
+            let inputs = try inputs(of: piece, model, arrival, runner)
+            if inputs.isEmpty { return ReplayCounts() }
+            let receipt = try await runner.submit(inputs)
+            return ReplayCounts(accepted: receipt.accepted, duplicates: receipt.duplicates)
+        }
+        let waiting = try await runner.read { monitor in
+            monitor.collector.models.values.reduce(0) { $0 + $1.pairing.waitingCount }
+        }
+        if waiting > 0 { print("\(waiting) requests or responses wait for their other half") }
+        await runner.stop()
+    }
+
+    private func inputs(
+        of piece: Piece, _ model: ModelID?, _ arrival: EventTime, _ runner: MonitorRunner
+    ) throws(RecordDecodingError) -> [Input] {
+        let kinds = runner.kindLookup()
+        switch piece {
+        case .native(let bytes):
+            var decoder = RecordDecoder(limits: DecodingLimits(rowCountMax: .max))
+            guard RecordFile.isPredictions(bytes) else {
+                return try decoder.decodeGroundTruth(bytes, defaultModel: model, arrival: arrival)
+                    .map { .groundTruth($0) }
+            }
+            return try decoder.decodePredictions(
+                bytes, kind: .predictions, defaultModel: model, arrival: arrival,
+                kindOf: { kinds[$0]?[$1] }
+            ).map { .predictions($0) }
+        case .foreign(.rows(let rows, let lines), _):
+            var assembler = RecordAssembler(
+                limits: DecodingLimits(rowCountMax: .max), arrival: arrival,
+                kindOf: { kinds[$0]?[$1] })
+            for (row, line) in zip(rows, lines) { try assembler.append(row, line: line) }
+            let records = try assembler.finish()
+            return records.predictions.map { .predictions($0) }
+                + records.groundTruth.map { .groundTruth($0) }
+        case .foreign(.halves(let halves), _): return halves.map { .inference($0) }
+        }
+    }
+
+    // MARK: - To a server
+
+    private func send(
+        to server: ReplayServer, _ model: ModelID?, _ mapping: ColumnMapping
+    ) async throws {
+        if let reference {
+            guard let model else {
+                throw CommandFailure(code: .usage, message: "error: --reference needs --model")
+            }
+            try await server.pin(reference: try RecordFile.read(reference), model: model)
+        }
+        try await forEachPiece(model, mapping, schemas: { [:] }) { piece in
+            switch piece {
+            case .native(let bytes): return try await server.send(lines: bytes, model: model)
+            case .foreign(.rows(let rows, _), _): return try await server.send(rows: rows)
+            case .foreign(.halves, let bytes):
+                return try await server.send(events: bytes, model: model)
+            }
+        }
+    }
+
+    // MARK: - Files
+
+    /// This is a part of a file: of native lines the bytes, else what they say, and the bytes.
+    private enum Piece {
+        case native([UInt8])
+        case foreign(FilePiece, [UInt8])
+    }
+
+    private func forEachPiece(
+        _ model: ModelID?, _ mapping: ColumnMapping, schemas: () -> [ModelID: ModelSchema],
+        _ body: (Piece) async throws -> ReplayCounts
+    ) async throws {
+        for path in files {
+            var file = try RecordFile(path)
+            guard
+                let format = format.flatMap({ FileFormat(rawValue: $0) })
+                    ?? FileFormat(content: file.head)
+            else {
+                if file.head.isEmpty {
+                    print("\(path): empty")
+                    continue
+                }
+                throw CommandFailure(
+                    code: .negative,
+                    message: "error: \(path): the content tells no format; --format names one")
+            }
+            var decoder: FileDecoder?
+            if format != .ndjson {
+                decoder = FileDecoder(format: format, model: model, mapping: mapping)
+            }
+            var counts = ReplayCounts()
+            var line = 1
+            var report = ReplayProgress(file: path, isShown: progress || isatty(2) == 1)
+            let arrival = WallClock.now()
+            while let bytes = try file.next(format) {
+                do {
+                    let known = schemas()
+                    let piece = try decoder?.decode(
+                        bytes, firstLine: line, arrival: arrival, schemaOf: { known[$0] })
+                    counts += try await body(
+                        piece.map { .foreign($0, bytes) } ?? .native(bytes))
+                } catch let error as RecordDecodingError {
+                    let place = decoder == nil ? ", from line \(line)" : ""
+                    throw CommandFailure(
+                        code: .negative, message: "error: \(path)\(place): \(error)")
+                }
+                line += bytes.reduce(0) { $0 + ($1 == 0x0A ? 1 : 0) }
+                report.show(file, rowCount: counts.accepted + counts.duplicates)
+            }
+            if let roles = decoder?.roles, !roles.isEmpty {
+                let text = roles.map { "\($0.column) \($0.role.rawValue)" }.joined(separator: ", ")
+                Terminal.error("\(path): columns: \(text)")
+            }
+            print("\(path): \(counts.accepted) records, \(counts.duplicates) duplicates")
+        }
+    }
+}

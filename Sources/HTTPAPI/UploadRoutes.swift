@@ -14,7 +14,9 @@ struct UploadRoutes {
     }
 
     private func upload(_ request: Request) async throws -> Response {
-        let body = try await RequestBody.records(of: request).bytes
+        let body = try await RequestBody.records(
+            of: request, decodedLimitBytes: RequestBody.referenceSizeBytesMax
+        ).bytes
         let schemas = bodies.runner.schemaLookup()
         let now = WallClock.now()
         // References are larger than batches: the body's size is their bound.

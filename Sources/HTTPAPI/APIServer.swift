@@ -102,6 +102,9 @@ public struct APIServer: Sendable {
 
 /// This makes every error a problem document, also those of the router.
 struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
+    /// Not the server's, which is quiet.
+    private let logger = Logger(label: "leeway") { StreamLogHandler.standardError(label: $0) }
+
     /// Methods by the number of path parts and their fixed words; the router itself says only "not found".
     private static func otherMethod(than request: Request) -> String? {
         let parts = request.uri.path.split(separator: "/").map { String($0) }
@@ -170,11 +173,13 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
                 }
             return try problem.response(from: request, context: context)
         } catch {
-            context.logger.error("request failed", metadata: ["reason": "\(error)"])
-            return try Problem(
+            let problem = Problem(
                 .internalServerError, "internal", "Internal error",
-                detail: "the reason is in the log"
-            ).response(from: request, context: context)
+                detail: "the reason is in the log")
+            logger.error(
+                "request failed",
+                metadata: ["reason": "\(error)", "instance": "\(problem.instance)"])
+            return try problem.response(from: request, context: context)
         }
     }
 }

@@ -17,6 +17,8 @@ struct Problem: Error, HTTPResponseError {
     /// What is known of the batch: "not_stored" or "unknown"; nil where nothing was to be stored.
     var outcome: String?
     var headers: HTTPFields = [:]
+    /// What a report of the problem and the log's line have in common.
+    let instance = String(UInt64.random(in: .min ... .max), radix: 36)
 
     init(
         _ status: HTTPResponse.Status, _ type: String, _ title: String, detail: String,
@@ -35,7 +37,11 @@ struct Problem: Error, HTTPResponseError {
         var members: [(String, JSONValue)] = [
             ("type", .string("https://leeway.invalid/problems/\(type)")), ("title", .string(title)),
             ("status", .int(Int64(status.code))), ("detail", .string(detail)),
+            ("instance", .string("urn:leeway:problem:\(instance)")),
         ]
+        if let seconds = headers[.retryAfter].flatMap({ Int64($0) }) {
+            members.append(("retry_after", .int(seconds)))
+        }
         if let outcome { members.append(("outcome", .string(outcome))) }
         if !errors.isEmpty {
             members.append(("errors", .array(errors.map { Self.json(of: $0) })))

@@ -17,6 +17,15 @@ struct BadInput: CustomStringConvertible, Sendable {
     let closes: Bool
     /// Whether our side of the connection ends after the bytes.
     var finishes = false
+    /// Memory that reading it may leave behind beyond the usual.
+    var workSizeBytes = 0
+
+    /// This is the same row, which is known to need so much.
+    func needing(_ size: Int) -> BadInput {
+        var row = self
+        row.workSizeBytes = size
+        return row
+    }
 
     var description: String { "\(id), \(what)" }
 }
@@ -87,7 +96,7 @@ final class BadInputSite {
 
     func check(_ row: BadInput) throws {
         // What a body needs while it is read is not given back at once.
-        let before = residentSizeBytes + 2 * row.bytes().count
+        let before = residentSizeBytes + 2 * row.bytes().count + row.workSizeBytes
         do {
             try checkAnswer(row)
         } catch {

@@ -44,10 +44,11 @@ extension EndToEndTests {
             let checksum = changed(packed, (packed.count - 6)..<(packed.count - 5))
             let size = changed(packed, (packed.count - 1)..<packed.count)
             var rows: [BadInput] = [
-                .post("ZP-1", "a bomb", [413], ["decompression-limit"], fields: Self.gzip, bomb),
+                .post("ZP-1", "a bomb", [413], ["decompression-limit"], fields: Self.gzip, bomb)
+                    .needing(16 << 20),
                 .post(
                     "ZP-7", "a small bomb", [413], ["decompression-limit"], fields: Self.gzip, small
-                ),
+                ).needing(16 << 20),
                 .post(
                     "ZP-2", "gzip inside gzip", [400], ["malformed-json"], fields: Self.gzip, twice),
                 .post(

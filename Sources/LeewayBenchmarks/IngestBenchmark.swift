@@ -71,19 +71,38 @@ public enum IngestBenchmark {
         single.latencies.show("single records", show)
     }
 
+    /// Runs as many threads as asked for: Dispatch would run no more at once than there are cores.
+    private static func inThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+        let group = DispatchGroup()
+        for index in 0..<count {
+            group.enter()
+            let thread = Thread {
+                body(index)
+                group.leave()
+            }
+            thread.start()
+        }
+        group.wait()
+    }
+
     private struct Outcome: Sendable {
         var rate: Double
         var truthRate = 0.0
         var latencies: Latencies
     }
 
-    private static func runBatches(_ port: UInt16, for duration: Duration) throws -> Outcome {
+    /// What the threads share.
+    private final class Shared: Sendable {
         let next = Atomic<Int>(0)
         let tallies = Mutex<[(records: Int, truths: Int, latencies: [Double])]>([])
         let failure = Mutex<String?>(nil)
+    }
+
+    private static func runBatches(_ port: UInt16, for duration: Duration) throws -> Outcome {
+        let shared = Shared()
         let clock = ContinuousClock()
         let start = clock.now
-        DispatchQueue.concurrentPerform(iterations: batchConnectionCount) { index in
+        inThreads(batchConnectionCount) { index in
             do {
                 let connection = try LoadConnection(port: port)
                 var body = RecordBodies(count: batchRowCount, seed: UInt64(index))
@@ -92,7 +111,7 @@ public enum IngestBenchmark {
                 while clock.now - start < duration {
                     turn += 1
                     if turn % groundTruthShare == 0, tally.records > 40 * batchRowCount {
-                        let number = next.load(ordering: .relaxed)
+                        let number = shared.next.load(ordering: .relaxed)
                         let first = max(0, number - 400) * batchRowCount
                         try connection.send(
                             RecordBodies.groundTruth(
@@ -101,7 +120,7 @@ public enum IngestBenchmark {
                         tally.truths += batchRowCount
                         continue
                     }
-                    let number = next.add(1, ordering: .relaxed).oldValue
+                    let number = shared.next.add(1, ordering: .relaxed).oldValue
                     body.renew(first: number * batchRowCount, second: number)
                     let sent = clock.now
                     try connection.send(body.bytes)
@@ -113,14 +132,14 @@ public enum IngestBenchmark {
                     }
                     tally.records += batchRowCount
                 }
-                tallies.withLock { [tally] in $0.append(tally) }
+                shared.tallies.withLock { [tally] in $0.append(tally) }
             } catch {
-                failure.withLock { $0 = "\(error)" }
+                shared.failure.withLock { $0 = "\(error)" }
             }
         }
-        if let reason = failure.withLock({ $0 }) { throw BenchmarkError(reason) }
+        if let reason = shared.failure.withLock({ $0 }) { throw BenchmarkError(reason) }
         let spent = (clock.now - start).seconds
-        let all = tallies.withLock { $0 }
+        let all = shared.tallies.withLock { $0 }
         try checkRepeat(port)
         return Outcome(
             rate: Double(all.reduce(0) { $0 + $1.records }) / spent,

@@ -3,6 +3,7 @@ import Hummingbird
 import HummingbirdCore
 import Logging
 public import MonitorService
+import NIOHTTP1
 import ServiceLifecycle
 
 /// This is what a server is told beside its service.
@@ -172,6 +173,9 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
                         detail: error.body ?? error.status.reasonPhrase)
                 }
             return try problem.response(from: request, context: context)
+        } catch let error as HTTPParserError {
+            // The body ended with the connection: nobody hears an answer, and nothing is wrong here.
+            throw error
         } catch {
             let problem = Problem(
                 .internalServerError, "internal", "Internal error",

@@ -113,7 +113,7 @@ struct MeasurementRoutes {
     }
 
     private func statistics(_ text: String?) throws -> [Statistic] {
-        guard let text else { return Statistic.allCases }
+        guard let text else { return Statistic.windowCases }
         return try text.split(separator: ",").map { name in
             guard let statistic = Statistic(rawValue: String(name)) else {
                 throw Problem.invalidParameter(

@@ -12,6 +12,8 @@ public struct Judge: Sendable {
     private var files: [RuleFile] = []
     /// Successful retrainings whose verdict is open, by request.
     private var watches: [String: Watch] = [:]
+    /// The detectors that spend the groups' alert budgets.
+    private var drift = DriftWatches()
     /// The newest time that was judged; time never goes back.
     public private(set) var now: EventTime?
 
@@ -32,6 +34,7 @@ public struct Judge: Sendable {
     mutating func load(_ files: [RuleFile]) -> [Effect] {
         guard let rules = Self.rules(from: files) else { return [] }
         self.files = files
+        drift.plan(rules)
         return engine.replaceRules(rules, at: now ?? EventTime(milliseconds: 0))
     }
 
@@ -52,16 +55,24 @@ public struct Judge: Sendable {
         now = current
         var effects: [Effect] = []
         for (model, state) in collector.models.sorted(by: { $0.key < $1.key }) {
+            drift.advance(state, to: current)
+            let watches = drift
             let context = RuleContext(
                 model: model, features: state.schema.features.map(\.name),
                 version: state.aggregator.versions.last,
                 reference: state.aggregator.reference?.id,
                 measure: { state.measure($0, window: state.aggregator.wholePanes(of: $1)) },
-                baseline: { state.baseline($0, feature: $1) })
+                baseline: { state.baseline($0, feature: $1) },
+                drift: { watches.measure($0, of: state) })
             effects += engine.evaluate(at: current, in: context)
         }
         if isNewSlot { effects += verify(collector, at: current) }
         return effects
+    }
+
+    /// This is what the budgeted detectors say of a model's window.
+    public func measure(_ query: DriftQuery, of state: ModelCollector) -> Measurement {
+        drift.measure(query, of: state)
     }
 
     mutating func receive(_ report: TrainerReport, at time: EventTime) -> [Effect] {
@@ -119,6 +130,7 @@ public struct Judge: Sendable {
             writer.write(watch.since.milliseconds)
         }
         engine.encode(to: &writer)
+        drift.encode(to: &writer)
     }
 
     init(decoding reader: inout ByteReader) throws(ByteReadingError) {
@@ -138,5 +150,7 @@ public struct Judge: Sendable {
             throw .invalid(offset: reader.offset, reason: "the snapshot's rules do not parse")
         }
         engine = try RuleEngine(decoding: &reader, rules: rules)
+        drift = try DriftWatches(decoding: &reader)
+        drift.plan(rules)
     }
 }

@@ -124,7 +124,7 @@ public enum LogVerification {
         while start < last, differences.count < differenceCountMax {
             let end = start.advanced(byMilliseconds: WindowSpan.hour)
             let window = TimeWindow(start: start, end: end)
-            for statistic in Statistic.allCases {
+            for statistic in Statistic.windowCases {
                 let isOfFeature = statistic.group == .quality || statistic.group == .drift
                 let features: [String?] = isOfFeature ? stored.aggregator.featureNames : [nil]
                 for feature in features {

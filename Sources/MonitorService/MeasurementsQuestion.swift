@@ -118,6 +118,12 @@ extension Monitor {
             case .volume, .performance: (statistic, [nil])
             case .drift, .quality:
                 (statistic, question.features.isEmpty ? names : question.features)
+            case .detector:
+                statistic == .drift
+                    ? (
+                        statistic,
+                        question.features.isEmpty ? names + ["prediction"] : question.features
+                    ) : (statistic, ["error"])
             }
         }
         let count = windows.count * subjects.reduce(0) { $0 + $1.1.count }
@@ -130,15 +136,34 @@ extension Monitor {
             for (statistic, features) in subjects {
                 for feature in features {
                     measurements.append(
-                        state.measure(
+                        measure(
                             MeasurementQuery(
                                 model: question.model, statistic: statistic, feature: feature,
                                 version: question.version, smoothing: question.smoothing),
-                            window: window))
+                            window: window, of: state))
                 }
             }
         }
         return .success(measurements)
+    }
+
+    /// What the budgeted detectors say belongs to the judge, all else to the collector.
+    private func measure(
+        _ query: MeasurementQuery, window: TimeWindow, of state: ModelCollector
+    ) -> Measurement {
+        guard query.statistic == .drift else { return state.measure(query, window: window) }
+        var measurement = judge.measure(
+            DriftQuery(
+                group: nil, feature: query.feature,
+                span: window.end.milliseconds(since: window.start), start: window.start),
+            of: state)
+        // The detectors watch the newest version alone.
+        if let version = query.version, measurement.version != version {
+            measurement.reading = .undefined(reason: "drift watches the newest version alone")
+            measurement.finding = nil
+            measurement.version = version
+        }
+        return measurement
     }
 
     /// These are the measurements as the API shows them.

@@ -25,12 +25,17 @@ extension Measurement {
             ("upper", .optional(reading.estimate?.upper)),
             ("certified", .bool(reading.estimate?.isCertified ?? false)),
             ("p_value", .optional(reading.estimate?.pValue)),
-            ("null", reading.estimate?.pValue == nil ? .null : .string("rows")),
+            (
+                "null",
+                .optional(
+                    finding?.null?.rawValue ?? (reading.estimate?.pValue == nil ? nil : "rows"))
+            ),
             ("count", .int(Int64(count))), ("missing", .int(Int64(missing))),
             ("reference_count", .optional(referenceCount)),
             ("status", .string(reading.status)), ("revised", .bool(isRevised)),
         ]
         if let reason = reading.reason { members.append(("reason", .string(reason))) }
+        members += finding?.members ?? []
         return .object(members)
     }
 }
@@ -51,13 +56,7 @@ extension Alert {
             ),
             ("since", .string("\(since)")), ("fired_at", .optional(firedAt.map { "\($0)" })),
             ("resolved_at", .optional(resolvedAt.map { "\($0)" })), ("value", .optional(value)),
-            (
-                "evidence",
-                .object([
-                    ("expression", .string(expression)),
-                    ("readings", .array(evidence.map(\.json))), ("null", .string("rows")),
-                ])
-            ),
+            ("evidence", evidenceJSON),
             ("fingerprint", .string(fingerprint)),
         ])
     }

@@ -9,6 +9,10 @@ public enum Statistic: String, Sendable, CaseIterable {
     case rocAUC = "roc_auc"
     case logLoss = "log_loss"
     case brier, mae, rmse
+    case drift
+    case adwin
+    case pageHinkley = "page_hinkley"
+    case cusum, ddm, eddm, kswin
 
     /// This is what the statistic is computed on.
     public var group: Group {
@@ -17,18 +21,29 @@ public enum Statistic: String, Sendable, CaseIterable {
         case .missingRate, .unseenRate, .mean, .stddev, .min, .max: .quality
         case .psi, .ks: .drift
         case .coverage, .accuracy, .rocAUC, .logLoss, .brier, .mae, .rmse: .performance
+        case .drift, .adwin, .pageHinkley, .cusum, .ddm, .eddm, .kswin: .detector
         }
     }
 
     /// This is a family of statistics, as in the API's table.
-    public enum Group: String, Sendable { case volume, quality, drift, performance }
+    public enum Group: String, Sendable {
+        case volume, quality, drift, performance
+        /// State that is carried from window to window, or from outcome to outcome.
+        case detector
+    }
+
+    /// These are the statistics that any window has: all but the detectors', which rules switch on.
+    public static let windowCases = allCases.filter { $0.group != .detector }
 
     /// True when a higher value is better; nil where neither is.
     public var isHigherBetter: Bool? {
         switch self {
         case .coverage, .accuracy, .rocAUC: true
         case .logLoss, .brier, .mae, .rmse: false
-        case .volume, .missingRate, .unseenRate, .mean, .stddev, .min, .max, .psi, .ks: nil
+        case .volume, .missingRate, .unseenRate, .mean, .stddev, .min, .max, .psi, .ks, .drift,
+            .adwin,
+            .pageHinkley, .cusum, .ddm, .eddm, .kswin:
+            nil
         }
     }
 }
@@ -111,6 +126,8 @@ public struct Measurement: Equatable, Sendable {
     public var reference: String?
     /// This is true when late rows changed a window that had been judged.
     public var isRevised: Bool
+    /// This is what a detector knows beside the reading; nil for other statistics.
+    public var finding: Finding?
 
     /// Makes a measurement from its parts.
     public init(

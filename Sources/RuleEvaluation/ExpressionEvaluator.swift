@@ -13,22 +13,26 @@ struct Evaluation: Equatable {
 /// This evaluates an expression; an unknown reading makes unknown whatever depends on it.
 struct ExpressionEvaluator {
     let context: RuleContext
+    /// The name of the rule's group, whose budget `drift` spends.
+    let group: String
     /// The feature that `*` stands for.
     let subject: String?
     let now: EventTime
     private var evidence: [Measurement] = []
     private var value: Double?
 
-    private init(context: RuleContext, subject: String?, now: EventTime) {
+    private init(context: RuleContext, group: String, subject: String?, now: EventTime) {
         self.context = context
+        self.group = group
         self.subject = subject
         self.now = now
     }
 
     static func evaluate(
-        _ expression: Expression, in context: RuleContext, subject: String?, at now: EventTime
+        _ expression: Expression, in context: RuleContext, group: String, subject: String?,
+        at now: EventTime
     ) -> Evaluation {
-        var evaluator = Self(context: context, subject: subject, now: now)
+        var evaluator = Self(context: context, group: group, subject: subject, now: now)
         let isBreached = evaluator.condition(expression)
         return Evaluation(
             isBreached: isBreached, value: evaluator.value, evidence: evaluator.evidence)
@@ -48,6 +52,7 @@ struct ExpressionEvaluator {
             if a == true || b == true { return true }
             return a == nil || b == nil ? nil : false
         case .not(let inner): return condition(inner).map { !$0 }
+        case .drift(let call): return read(call)
         case .comparison(let operation, let left, let right):
             let (a, b) = (number(left), number(right))
             guard let a, let b else { return nil }
@@ -82,7 +87,7 @@ struct ExpressionEvaluator {
             case .divide: result = a / b
             }
             return result.isFinite ? result : nil
-        case .not, .comparison, .and, .or: return nil
+        case .drift, .not, .comparison, .and, .or: return nil
         }
     }
 
@@ -94,13 +99,34 @@ struct ExpressionEvaluator {
         }
     }
 
+    /// Nil while no window with rows is the newest that has ended.
+    private mutating func read(_ call: DriftCall) -> Bool? {
+        let feature: String? =
+            switch call.subject {
+            case .features: nil
+            case .one(let name): name
+            case .each: subject
+            }
+        let measurement = context.drift(
+            DriftQuery(group: group, feature: feature, span: call.span))
+        evidence.append(measurement)
+        guard let estimate = measurement.reading.estimate,
+            case .drift(let finding)? = measurement.finding
+        else { return nil }
+        if value == nil { value = estimate.value }
+        return finding.isAlarm
+    }
+
     private mutating func read(_ call: StatisticCall) -> Double? {
         guard case .milliseconds(let span) = call.window else { return nil }
         // The newest instant itself belongs to the window: an event clock stands on its last event.
         let end = now.advanced(byMilliseconds: 1)
         let window = TimeWindow(start: end.advanced(byMilliseconds: -span), end: end)
         let isOfVersion =
-            call.statistic.group == .performance || call.statistic.group == .drift
+            switch call.statistic.group {
+            case .performance, .drift, .detector: true
+            case .volume, .quality: false
+            }
         let measurement = context.measure(
             MeasurementQuery(
                 model: context.model, statistic: call.statistic, feature: name(of: call.subject),

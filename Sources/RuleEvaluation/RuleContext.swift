@@ -16,12 +16,15 @@ public struct RuleContext {
     public var measure: (MeasurementQuery, TimeWindow) -> Measurement
     /// This is a statistic on the reference, of a feature or of the model as a whole.
     public var baseline: (Statistic, String?) -> Reading
+    /// This is what a budgeted detector says of the newest window that has ended.
+    public var drift: (DriftQuery) -> Measurement
 
     /// Makes a context from its parts.
     public init(
         model: ModelID, features: [String], version: String?, reference: String?,
         measure: @escaping (MeasurementQuery, TimeWindow) -> Measurement,
-        baseline: @escaping (Statistic, String?) -> Reading
+        baseline: @escaping (Statistic, String?) -> Reading,
+        drift: @escaping (DriftQuery) -> Measurement
     ) {
         self.model = model
         self.features = features
@@ -29,5 +32,6 @@ public struct RuleContext {
         self.reference = reference
         self.measure = measure
         self.baseline = baseline
+        self.drift = drift
     }
 }

@@ -77,7 +77,7 @@ public struct RuleEngine: Sendable, Equatable {
                     rule.expression.isOfEachFeature ? context.features : [nil]
                 for subject in subjects {
                     let evaluation = ExpressionEvaluator.evaluate(
-                        rule.expression, in: context, subject: subject, at: now)
+                        rule.expression, in: context, group: group.name, subject: subject, at: now)
                     effects += observe(
                         evaluation,
                         Occasion(

@@ -197,6 +197,17 @@ extension Measurement {
         writer.write(Int64(referenceCount ?? 0))
         writer.write(reference)
         writer.write(isRevised)
+        switch finding {
+        case nil: writer.write(UInt8(0))
+        case .drift(let finding)?:
+            writer.write(UInt8(1))
+            finding.encode(to: &writer)
+        case .detector(let finding)?:
+            writer.write(UInt8(2))
+            writer.write(finding.state.rawValue)
+            writer.write(finding.lastChange)
+            writer.write(finding.outcomeCount)
+        }
     }
 
     fileprivate init(decoding reader: inout ByteReader) throws(ByteReadingError) {
@@ -225,6 +236,49 @@ extension Measurement {
         referenceCount = hasReference ? rows : nil
         reference = try reader.readOptionalText()
         isRevised = try reader.readBool()
+        switch try reader.readByte() {
+        case 0: finding = nil
+        case 1: finding = .drift(try DriftFinding(decoding: &reader))
+        case 2:
+            finding = .detector(
+                DetectorFinding(
+                    state: try reader.readName(), lastChange: try reader.readOptionalTime(),
+                    outcomeCount: try reader.read()))
+        case let other: throw .invalid(offset: reader.offset - 1, reason: "finding \(other)")
+        }
+    }
+}
+
+extension DriftFinding {
+    fileprivate func encode(to writer: inout ByteWriter) {
+        writer.write(null.rawValue)
+        writer.write(level)
+        writer.write(tolerance)
+        writer.writeCount(streamCount)
+        writer.writeCount(streams.count)
+        for stream in streams {
+            writer.write(stream.feature)
+            writer.write(stream.evidence)
+            writer.write(stream.distance)
+            writer.write(stream.distanceLowerBound)
+            writer.write(stream.isNamed)
+        }
+    }
+
+    fileprivate init(decoding reader: inout ByteReader) throws(ByteReadingError) {
+        self.init(
+            null: try reader.readName(), level: try reader.readDouble(),
+            tolerance: try reader.readDouble(),
+            streamCount: Int(clamping: try reader.readVarint()), streams: [])
+        let count = try reader.readCount(elementSize: 12)
+        for _ in 0..<count {
+            streams.append(
+                Stream(
+                    feature: try reader.readText(), evidence: try reader.readDouble(),
+                    distance: try reader.readOptionalDouble(),
+                    distanceLowerBound: try reader.readOptionalDouble(),
+                    isNamed: try reader.readBool()))
+        }
     }
 }
 

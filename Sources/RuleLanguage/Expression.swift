@@ -4,6 +4,8 @@ public import MonitoringDomain
 public indirect enum Expression: Equatable, Sendable {
     case number(Double)
     case statistic(StatisticCall)
+    /// True while the newest window's alarm names the subject, under the group's budget.
+    case drift(DriftCall)
     /// A statistic on the reference; without a feature, that of the alert's subject.
     case reference(Statistic, feature: Subject?)
     case negate(Expression)
@@ -39,6 +41,7 @@ public indirect enum Expression: Equatable, Sendable {
         switch self {
         case .number: false
         case .statistic(let call): call.subject == .each
+        case .drift(let call): call.subject == .each
         case .reference(_, let subject): subject == .each
         case .negate(let inner), .not(let inner): inner.isOfEachFeature
         case .arithmetic(_, let left, let right), .comparison(_, let left, let right),
@@ -46,6 +49,38 @@ public indirect enum Expression: Equatable, Sendable {
             left.isOfEachFeature || right.isOfEachFeature
         }
     }
+
+    /// These are all calls of `drift`.
+    var driftCalls: [DriftCall] {
+        switch self {
+        case .drift(let call): [call]
+        case .number, .statistic, .reference: []
+        case .negate(let inner), .not(let inner): inner.driftCalls
+        case .arithmetic(_, let left, let right), .comparison(_, let left, let right),
+            .and(let left, let right), .or(let left, let right):
+            left.driftCalls + right.driftCalls
+        }
+    }
+
+    /// These are the classic detectors that the expression names.
+    var detectors: Set<Statistic> {
+        switch self {
+        case .statistic(let call): call.statistic.group == .detector ? [call.statistic] : []
+        case .number, .drift, .reference: []
+        case .negate(let inner), .not(let inner): inner.detectors
+        case .arithmetic(_, let left, let right), .comparison(_, let left, let right),
+            .and(let left, let right), .or(let left, let right):
+            left.detectors.union(right.detectors)
+        }
+    }
+}
+
+/// This is one question to a budgeted detector.
+public struct DriftCall: Hashable, Sendable {
+    /// This is what is watched.
+    public var subject: DriftSubject
+    /// Milliseconds of a window; windows follow each other, aligned to UTC.
+    public var span: Int64
 }
 
 /// This is one statistic over a window.

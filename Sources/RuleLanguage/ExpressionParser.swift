@@ -24,11 +24,16 @@ struct ExpressionParser {
     private enum Kind { case number, boolean }
     private typealias Typed = (expression: Expression, kind: Kind, start: Int)
 
-    static func parse(_ text: String) throws(ExpressionError) -> Expression {
+    /// Whether the group has a budget, without which `drift` means nothing.
+    private let hasBudget: Bool
+
+    static func parse(
+        _ text: String, hasBudget: Bool = false
+    ) throws(ExpressionError) -> Expression {
         guard text.utf8.count <= textSizeMax else {
             throw ExpressionError(offset: 0, message: "the expression is over \(textSizeMax) bytes")
         }
-        var parser = ExpressionParser(characters: Array(text))
+        var parser = ExpressionParser(characters: Array(text), hasBudget: hasBudget)
         let result = try parser.disjunction()
         parser.skipSpace()
         guard parser.index == parser.characters.count else {
@@ -48,7 +53,10 @@ struct ExpressionParser {
         return result.expression
     }
 
-    private init(characters: [Character]) { self.characters = characters }
+    private init(characters: [Character], hasBudget: Bool) {
+        self.characters = characters
+        self.hasBudget = hasBudget
+    }
 
     private func error(_ message: String) -> ExpressionError {
         ExpressionError(offset: min(index, characters.count), message: message)
@@ -232,6 +240,7 @@ struct ExpressionParser {
             throw error("found \"\(characters[index])\", expected a number, a statistic or \"(\"")
         }
         index += word.count
+        if word == "drift" { return (.drift(try drift(at: start)), .boolean, start) }
         if word == "reference" { return (try reference(), .number, start) }
         return (.statistic(try call(word, at: start)), .number, start)
     }
@@ -257,7 +266,7 @@ struct ExpressionParser {
 
     private func statistic(_ word: String, at start: Int) throws(ExpressionError) -> Statistic {
         if let statistic = Statistic(rawValue: word) { return statistic }
-        if ["new_outcomes", "drift"].contains(word) {
+        if word == "new_outcomes" {
             throw ExpressionError(offset: start, message: "\(word) is not supported yet")
         }
         let near = Suggestion.nearest(to: word, among: Statistic.allCases.map(\.rawValue))
@@ -297,6 +306,9 @@ struct ExpressionParser {
         var feature: Expression.Subject?
         if take(",") { feature = try subject() }
         try expect(")", "to close reference")
+        if statistic.group == .detector {
+            throw ExpressionError(offset: start, message: "\(word) has no value on the reference")
+        }
         if feature != nil, statistic.isOfModel {
             throw ExpressionError(
                 offset: start, message: "\(word) is of the model and takes no feature")
@@ -340,6 +352,10 @@ struct ExpressionParser {
             throw ExpressionError(
                 offset: start, message: "\(word) needs a window, as in \(word)(window: 1h)")
         }
+        if statistic.group == .detector {
+            try checkDetector(call, word, at: start)
+            return call
+        }
         if statistic.isOfModel, call.subject != nil {
             throw ExpressionError(
                 offset: start, message: "\(word) is of the model and takes no feature")
@@ -359,6 +375,53 @@ struct ExpressionParser {
             call.part = part
         }
         return call
+    }
+
+    /// Classic detectors run over one signal, and their reading is a number without parts.
+    private mutating func checkDetector(
+        _ call: StatisticCall, _ word: String, at start: Int
+    ) throws(ExpressionError) {
+        guard call.subject == .feature("error") else {
+            throw ExpressionError(
+                offset: start,
+                message: "\(word) runs over the model's errors: \(word)(error, window: 1d) > 0")
+        }
+        if take(".") {
+            throw error("\(word) is a number of changes and has no parts")
+        }
+    }
+
+    private mutating func drift(at start: Int) throws(ExpressionError) -> DriftCall {
+        let example = "drift(features, window: 24h)"
+        guard hasBudget else {
+            throw ExpressionError(
+                offset: start,
+                message: "drift spends the group's budget; add budget: { false_alarms: 1 per 90d }")
+        }
+        try expect("(", "after drift, as in \(example)")
+        skipSpace()
+        let isName = index < characters.count && characters[index] == "\""
+        let place = index
+        if takeArgument("window") || takeArgument("version") {
+            throw ExpressionError(
+                offset: place,
+                message: "drift needs a subject: features, *, prediction or a feature's name")
+        }
+        let subject: DriftSubject =
+            switch try subject() {
+            case .each: .each
+            case .feature("features") where !isName: .features
+            case .feature(let name): .one(name)
+            }
+        guard take(","), takeArgument("window") else {
+            throw ExpressionError(offset: start, message: "drift needs a window, as in \(example)")
+        }
+        guard case .milliseconds(let span) = try window() else {
+            throw error("expected a window like 1h or 24h")
+        }
+        try expect(")", "to close drift, as in \(example)")
+        if take(".") { throw error("drift is true or false and has no parts") }
+        return DriftCall(subject: subject, span: span)
     }
 
     private mutating func takeArgument(_ name: String) -> Bool {

@@ -17,6 +17,8 @@ struct RuleFileReader {
     private let lines: [String]
     /// Lines whose expression was written without quotes.
     private var bareExpressionLines: Set<Int> = []
+    /// Whether the group names a budget, right or wrong: without one, `drift` is refused.
+    private var hasBudget = false
 
     init(file: RuleFile) {
         self.file = file
@@ -107,7 +109,7 @@ struct RuleFileReader {
                 sourceLine: isShown ? source : ""))
     }
 
-    private mutating func fault(_ node: Node, _ message: String) {
+    mutating func fault(_ node: Node, _ message: String) {
         fault(node.mark?.line ?? 1, node.mark?.column ?? 1, message)
     }
 
@@ -127,7 +129,7 @@ struct RuleFileReader {
 
     // MARK: - Fields
 
-    private mutating func check(_ mapping: Node.Mapping, _ known: [String], _ place: String) {
+    mutating func check(_ mapping: Node.Mapping, _ known: [String], _ place: String) {
         for (key, _) in mapping {
             let name = key.scalar?.string ?? ""
             guard !known.contains(name) else { continue }
@@ -139,7 +141,7 @@ struct RuleFileReader {
         }
     }
 
-    private mutating func text(
+    mutating func text(
         _ mapping: Node.Mapping, _ key: String
     ) -> (text: String, node: Node)? {
         guard let node = mapping[key] else { return nil }
@@ -198,7 +200,7 @@ struct RuleFileReader {
         return result
     }
 
-    private mutating func choice<Choice: RawRepresentable & CaseIterable>(
+    mutating func choice<Choice: RawRepresentable & CaseIterable>(
         _ mapping: Node.Mapping, _ key: String, _ fallback: Choice
     ) -> Choice where Choice.RawValue == String {
         guard let (text, node) = text(mapping, key) else { return fallback }
@@ -214,7 +216,8 @@ struct RuleFileReader {
 
     private mutating func group(_ mapping: Node.Mapping) -> RuleGroup? {
         check(mapping, ["group", "model", "every", "budget", "rules"], "a group")
-        if let node = mapping["budget"] { fault(node, "budget: is not supported yet") }
+        hasBudget = mapping["budget"] != nil
+        let budget = budget(mapping)
         let name = name(mapping, "group") ?? file.name
         let pattern = text(mapping, "model")?.text ?? "*"
         let interval = duration(mapping, "every", WindowSpan.minute)
@@ -240,9 +243,11 @@ struct RuleFileReader {
                 fault(node, "rule \"\(rule.name)\" stands twice")
             }
         }
-        return RuleGroup(
+        let group = RuleGroup(
             name: name, file: file.name, modelPattern: pattern, evaluationInterval: interval,
-            rules: rules)
+            budget: budget, rules: rules)
+        check(group.driftPlans, mapping)
+        return group
     }
 
     private mutating func rule(_ node: Node) -> Rule? {
@@ -283,7 +288,8 @@ struct RuleFileReader {
         let annotations = texts(mapping, "annotations")
         do {
             return Rule(
-                name: name, action: action, expression: try ExpressionParser.parse(source),
+                name: name, action: action,
+                expression: try ExpressionParser.parse(source, hasBudget: hasBudget),
                 expressionText: source, hold: hold, keepFiring: keepFiring, noData: policy,
                 labels: labels, annotations: annotations, line: node.mark?.line ?? 1)
         } catch {

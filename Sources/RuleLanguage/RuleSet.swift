@@ -53,8 +53,38 @@ public struct RuleGroup: Equatable, Sendable {
     public let modelPattern: String
     /// Milliseconds between evaluations.
     public let evaluationInterval: Int64
+    /// This is what `drift` may spend; nil where no rule of the group uses it.
+    public let budget: DriftBudget?
     /// These are the group's rules, in the order of the file; their names differ.
     public let rules: [Rule]
+
+    /// These are the kinds of windows that the budget is spent on, by length.
+    ///
+    /// All rules of one length read the same detector, so they share its alarms and cost once.
+    public var driftPlans: [DriftPlan] {
+        guard let budget else { return [] }
+        var subjects: [Int64: Set<DriftSubject>] = [:]
+        for rule in rules {
+            for call in rule.expression.driftCalls {
+                subjects[call.span, default: []].insert(call.subject)
+            }
+        }
+        return subjects.keys.sorted().map { span in
+            let watched = subjects[span] ?? []
+            let names = watched.compactMap { subject -> String? in
+                if case .one(let name) = subject { name } else { nil }
+            }
+            return DriftPlan(
+                group: name, budget: budget, span: span, sharerCount: subjects.count,
+                watchesFeatures: watched.contains(.features) || watched.contains(.each),
+                names: names.sorted())
+        }
+    }
+
+    /// These are the classic detectors that the rules name.
+    public var detectors: Set<Statistic> {
+        rules.reduce(into: []) { $0.formUnion($1.expression.detectors) }
+    }
 
     /// True when the group's rules are of this model.
     public func matches(_ model: ModelID) -> Bool {

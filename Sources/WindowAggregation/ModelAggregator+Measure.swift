@@ -42,6 +42,9 @@ extension ModelAggregator {
                 query.statistic, outcomes, predictionCount: count, reference)
         case .quality, .drift:
             measureFeature(query, window, reference, &measurement)
+        case .detector:
+            measurement.reading = .undefined(
+                reason: "\(query.statistic.rawValue) is a detector's state, not a window's value")
         }
         return measurement
     }
@@ -67,6 +70,8 @@ extension ModelAggregator {
                 return .undefined(reason: reference.absence(of: feature))
             }
             return Self.reading(statistic, subject.content.profile, subject.content)
+        case .detector:
+            return .undefined(reason: "\(statistic.rawValue) has no value on the reference")
         }
     }
 
@@ -128,7 +133,7 @@ extension ModelAggregator {
     }
 
     /// [11]: counts per decile bin of the reference, then missing.
-    private static func deciles(_ profile: NumericProfile, _ edges: BinEdges) -> [UInt64] {
+    static func deciles(_ profile: NumericProfile, _ edges: BinEdges) -> [UInt64] {
         // Where deciles repeat, the atom's own bin keeps moves below it visible.
         edges.decileEdges.count < 9 ? separated(profile, edges) : plainDeciles(profile, edges)
     }

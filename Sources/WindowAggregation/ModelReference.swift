@@ -148,6 +148,15 @@ public struct ModelReference: Sendable, Equatable {
         return reference
     }
 
+    /// This is the event time of the newest row that the reference was made of: rows up to it are no new
+    /// evidence against it; nil when its rows are not of the stream itself.
+    public var learnedThrough: EventTime? {
+        switch origin {
+        case .uploaded: nil
+        case .learned, .production, .moving: outcomeWindow?.end ?? pinnedAt
+        }
+    }
+
     /// This is the number of bins of each feature: for a categorical one its categories.
     public var binCounts: [(feature: String, bins: Int)] {
         features.map { feature in

@@ -41,7 +41,7 @@ struct MeasureCommand: ParsableCommand {
                     throw usage("statistic: \"\(name)\" is not known")
                 }
                 return value
-            } ?? Statistic.allCases
+            } ?? Statistic.windowCases
         let question = MeasurementsQuestion(
             model: modelID, statistics: statistics,
             features: feature?.split(separator: ",").map { String($0) } ?? [], version: version,

@@ -8,10 +8,12 @@ import Testing
     private func evaluation(
         _ text: String, _ world: World = World(), subject: String? = nil
     ) throws -> Evaluation {
-        let rules = try ruleSet("rules:\n  - alert: A\n    expr: >-\n      \(text)\n")
+        let rules = try ruleSet(
+            "budget: { false_alarms: 1 per 90d }\nrules:\n  - alert: A\n    expr: >-\n      \(text)\n"
+        )
         guard let rule = rules.groups.first?.rules.first else { throw SampleError() }
         return ExpressionEvaluator.evaluate(
-            rule.expression, in: try world.context(), subject: subject, at: minutes(0))
+            rule.expression, in: try world.context(), group: "g", subject: subject, at: minutes(0))
     }
 
     private static let words = ["T": "1 < 2", "F": "2 < 1", "U": "volume(window: 1h) > 0"]
@@ -32,6 +34,29 @@ import Testing
 
         #expect(try evaluation("\(a) and \(b)").isBreached == Self.values[conjunction])
         #expect(try evaluation("\(a) or \(b)").isBreached == Self.values[disjunction])
+    }
+
+    @Test func `drift is true while an alarm names the subject, and unknown without a window`()
+        throws
+    {
+        var world = World()
+        #expect(try evaluation("drift(features, window: 1d)", world).isBreached == nil)
+
+        world.driftEvidence = ["age": 120, "income": 3]
+
+        let found = try evaluation("drift(features, window: 1d)", world)
+        #expect(found.isBreached == true)
+        #expect(found.value == 0.1)
+        guard case .drift(let finding)? = found.evidence.first?.finding else {
+            Issue.record("no finding")
+            return
+        }
+        #expect(finding.streams.map(\.feature) == ["age", "income"])
+        #expect(try evaluation("drift(age, window: 1d)", world).isBreached == true)
+        #expect(try evaluation("drift(income, window: 1d)", world).isBreached == false)
+        #expect(
+            try evaluation("not drift(*, window: 1d)", world, subject: "age").isBreached == false)
+        #expect(try evaluation("drift(other, window: 1d)", world).isBreached == nil)
     }
 
     @Test(arguments: [("T", "F"), ("F", "T"), ("U", "U")])

@@ -9,7 +9,10 @@ import Testing
 @Suite struct RuleEngineCodingTests {
     private static let files = """
         group: g
+        budget: { false_alarms: 1 per 90d }
         rules:
+          - alert: Features
+            expr: drift(features, window: 1d)
           - alert: Drift
             expr: psi(*, window: 1h) > 0.2
             for: 2m
@@ -43,6 +46,7 @@ import Testing
         case 2: world.readings["accuracy"] = .undefined(reason: "one class")
         default: world.set("accuracy", 0.95)
         }
+        if Bool.random(using: &random) { world.driftEvidence = ["age": 120, "income": 3] }
         world.set("volume", Double(Int.random(in: 0..<20, using: &random)))
         var effects = engine.evaluate(at: minutes(minute), in: try world.context())
         if let request = engine.requests.last, Int.random(in: 0..<4, using: &random) == 0 {

@@ -20,6 +20,33 @@ struct World {
         statistic.rawValue + (feature.map { "(\($0))" } ?? "")
     }
 
+    /// The evidence of each stream, by feature; at 100 or more it is named.
+    var driftEvidence: [String: Double] = [:]
+
+    /// This answers as the judge would.
+    func drift(_ query: DriftQuery, of name: ModelID) -> Measurement {
+        let streams = driftEvidence.filter { query.feature == nil || query.feature == $0.key }
+            .sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+            .map {
+                DriftFinding.Stream(
+                    feature: $0.key, evidence: $0.value, distance: 0.1, distanceLowerBound: 0.05,
+                    isNamed: $0.value >= 100)
+            }
+        var measurement = Measurement(
+            model: name, statistic: .drift, feature: query.feature,
+            version: version,
+            window: TimeWindow(
+                start: EventTime(milliseconds: 0), end: EventTime(milliseconds: query.span)),
+            reading: .noData, count: 7)
+        guard !streams.isEmpty else { return measurement }
+        measurement.reading = .value(Estimate(value: 0.1, lower: 0.05))
+        measurement.finding = .drift(
+            DriftFinding(
+                null: .rows, level: 0.01, tolerance: 0.03, streamCount: streams.count,
+                streams: streams))
+        return measurement
+    }
+
     mutating func set(_ key: String, _ value: Double?) {
         readings[key] = value.map { .value(Estimate(value: $0)) }
     }
@@ -38,7 +65,8 @@ struct World {
             baseline: { statistic, feature in
                 baselines[Self.key(statistic, feature)].map { .value(Estimate(value: $0)) }
                     ?? .undefined(reason: "no baseline in this test")
-            })
+            },
+            drift: { drift($0, of: model) })
     }
 }
 

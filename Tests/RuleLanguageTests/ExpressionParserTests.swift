@@ -62,7 +62,33 @@ import Testing
         #expect(call.part == part)
     }
 
-    @Test(arguments: Statistic.allCases)
+    @Test(arguments: Statistic.allCases.filter { $0.group == .detector && $0 != .drift })
+    func `a classic detector runs over the error and is a number`(statistic: Statistic) {
+        let name = statistic.rawValue
+
+        #expect(expression("\(name)(error, window: 1h) > 0") != nil)
+        #expect(expression("\(name)(age, window: 1h) > 0") == nil)
+        #expect(expression("\(name)(window: 1h) > 0") == nil)
+    }
+
+    @Test func `drift is a condition on features, on each or on one, under a budget`() throws {
+        func read(_ text: String) throws -> Expression {
+            try ExpressionParser.parse(text, hasBudget: true)
+        }
+        func drift(_ subject: DriftSubject) -> Expression {
+            .drift(DriftCall(subject: subject, span: WindowSpan.day))
+        }
+
+        #expect(try read("drift(features, window: 24h)") == drift(.features))
+        #expect(try read("drift(*, window: 1d)") == drift(.each))
+        #expect(try read("drift(age, window: 1d)") == drift(.one("age")))
+        #expect(try read("drift(\"features\", window: 1d)") == drift(.one("features")))
+        #expect(try read("not drift(prediction, window: 1d)") == .not(drift(.one("prediction"))))
+        #expect(try read("drift(*, window: 1d)").isOfEachFeature)
+        #expect(expression("drift(features, window: 24h)") == nil)
+    }
+
+    @Test(arguments: Statistic.allCases.filter { $0.group != .detector })
     func `every statistic is read, and takes a feature or takes none`(statistic: Statistic) {
         let alone = expression("\(statistic.rawValue)(window: 1h) > 0")
         let ofFeature = expression("\(statistic.rawValue)(age, window: 1h) > 0")

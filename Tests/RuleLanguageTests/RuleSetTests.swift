@@ -166,3 +166,55 @@ import Testing
         return name.first == first && matches(name.dropFirst(), pattern.dropFirst())
     }
 }
+
+@Suite struct BudgetTests {
+    private func group(_ text: String) throws -> RuleGroup? {
+        try RuleSet.parse([RuleFile(name: "g.yaml", text: text)]).get().groups.first
+    }
+
+    @Test func `a budget has a rate, tolerances and a null`() throws {
+        let group = try group(
+            """
+            group: g
+            budget: { false_alarms: 1.5 per 90d, tolerance: { psi: 0.05, ks: 0.03 } }
+            rules: [{ alert: A, expr: "drift(features, window: 24h)" }]
+            """)
+
+        #expect(
+            group?.budget
+                == DriftBudget(
+                    falseAlarmCount: 1.5, periodMilliseconds: 90 * WindowSpan.day,
+                    psiTolerance: 0.05, ksTolerance: 0.03))
+    }
+
+    @Test func `windows of one length are one plan, and lengths share the budget`() throws {
+        let group = try group(
+            """
+            group: g
+            budget: { false_alarms: 1 per 90d, null: windows, season: week }
+            rules:
+              - alert: A
+                expr: drift(*, window: 24h) or drift(prediction, window: 1h)
+              - alert: B
+                expr: drift(prediction, window: 1d) and volume(window: 1h) > 10
+              - alert: C
+                expr: drift(age, window: 1h) and ddm(error, window: 1h) > 0
+            """)
+
+        let plans = try #require(group?.driftPlans)
+        #expect(plans.map(\.span) == [WindowSpan.hour, WindowSpan.day])
+        #expect(plans.map(\.sharerCount) == [2, 2])
+        #expect(plans.map(\.watchesFeatures) == [false, true])
+        #expect(plans.map(\.names) == [["age", "prediction"], ["prediction"]])
+        #expect(plans.allSatisfy { $0.budget.null == .windows && $0.budget.season == .week })
+        #expect(group?.detectors == [.ddm])
+    }
+
+    @Test func `a group without drift has no plans, with a budget or without`() throws {
+        let text = "rules: [{ alert: A, expr: \"volume(window: 1h) > 1\" }]"
+
+        #expect(try group("group: g\n" + text)?.driftPlans == [])
+        #expect(
+            try group("group: g\nbudget: { false_alarms: 1 per 90d }\n" + text)?.driftPlans == [])
+    }
+}

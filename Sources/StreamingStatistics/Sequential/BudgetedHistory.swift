@@ -48,4 +48,24 @@ public struct BudgetedHistory: Equatable, Sendable {
         let verdicts = windows.map { current.absorb($0) }
         return Array(verdicts[place...])
     }
+    /// Replaces windows by what they are with their late rows, or adds ones that had no rows before.
+    ///
+    /// - Parameter changed: In any order, each newer than what is before the oldest retained window.
+    /// - Returns: The verdicts of all windows, the oldest first; of those beyond `retainedCountMax`, which
+    ///   are no longer retained then, too.
+    public mutating func restate(_ changed: [DriftWindow]) -> [BudgetVerdict] {
+        for window in changed {
+            let place = windows.firstIndex { $0.index >= window.index } ?? windows.count
+            if place < windows.count, windows[place].index == window.index {
+                windows[place] = window
+            } else {
+                windows.insert(window, at: place)
+            }
+        }
+        var detector = base
+        let verdicts = windows.map { detector.absorb($0) }
+        current = detector
+        while windows.count > retainedCountMax { _ = base.absorb(windows.removeFirst()) }
+        return verdicts
+    }
 }

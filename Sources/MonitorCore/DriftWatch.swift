@@ -1,0 +1,207 @@
+import MonitoringDomain
+import StreamingStatistics
+import WindowAggregation
+
+/// This is one budgeted detector at work: of a model's newest version, for one rule group and one length of
+/// windows.
+///
+/// Windows are judged in order as they end by the rules' clock. Late rows restate: all windows from the first
+/// one touched are judged again from the state before it, bit for bit as if the rows had come in time; what
+/// the detector said of them before is forgotten. Its limit: rows that are later than the newest
+/// `retainedCountMax` windows with rows change nothing here.
+struct DriftWatch: Equatable, Sendable {
+    /// Windows with rows that can be judged again.
+    static let retainedCountMax = 32
+    /// Windows judged at one tick; the rest waits for the next one, so that a tick's time is bounded.
+    static let windowCountMax = 64
+
+    /// This is what must stay the same, or the detector begins afresh.
+    struct Identity: Equatable, Sendable {
+        let plan: DriftPlan
+        let version: String
+        let reference: String
+    }
+
+    /// This is one judged window.
+    struct Judged: Equatable, Sendable {
+        let start: EventTime
+        var rowCount: UInt64
+        var isRevised: Bool
+        var verdict: BudgetVerdict
+    }
+
+    let identity: Identity
+    /// The streams' names, in the detector's order.
+    let names: [String]
+    let referenceCount: UInt64
+    var history: BudgetedHistory
+    /// The retained windows, as in `history`.
+    var judged: [Judged] = []
+    /// Where the next window begins.
+    var next: EventTime
+    /// The model's rows and the minute when late rows were last looked for.
+    var lastLook: (recordCount: UInt64, minute: Int64) = (0, .min)
+
+    static func == (left: Self, right: Self) -> Bool {
+        left.identity == right.identity && left.names == right.names
+            && left.referenceCount == right.referenceCount && left.history == right.history
+            && left.judged == right.judged && left.next == right.next
+            && left.lastLook == right.lastLook
+    }
+
+    var span: WindowSpan { .milliseconds(identity.plan.span) }
+
+    /// Nil while the model has no reference that stays, no row, or nothing that the plan watches.
+    init?(_ plan: DriftPlan, _ state: ModelCollector) {
+        guard let identity = Self.identity(plan, state), let reference = state.aggregator.reference,
+            reference.moving == nil,
+            let extent = state.aggregator.extent(ofVersion: identity.version)
+        else { return nil }
+        let subjects = state.aggregator.driftSubjects(
+            features: plan.watchesFeatures, names: plan.names)
+        guard let detector = Self.detector(plan, subjects, state.schema.model) else { return nil }
+        self.identity = identity
+        names = subjects.map(\.name)
+        referenceCount = UInt64(clamping: reference.rowCount)
+        history = BudgetedHistory(detector, retainedCountMax: Self.retainedCountMax)
+        let span = WindowSpan.milliseconds(plan.span)
+        next = span.window(containing: extent.start).start
+        // Rows that a reference was learned from are no new evidence.
+        if let learned = reference.learnedThrough, learned >= next {
+            next = span.window(containing: learned).end
+        }
+    }
+
+    init(
+        identity: Identity, names: [String], referenceCount: UInt64, history: BudgetedHistory,
+        next: EventTime
+    ) {
+        self.identity = identity
+        self.names = names
+        self.referenceCount = referenceCount
+        self.history = history
+        self.next = next
+    }
+
+    static func identity(_ plan: DriftPlan, _ state: ModelCollector) -> Identity? {
+        guard let version = state.aggregator.versions.last,
+            let reference = state.aggregator.reference?.id
+        else { return nil }
+        return Identity(plan: plan, version: version, reference: reference)
+    }
+
+    private static func detector(
+        _ plan: DriftPlan, _ subjects: [DriftSubjectReference], _ model: ModelID
+    ) -> BudgetedDetector? {
+        guard !subjects.isEmpty, let level = level(plan, streamCount: subjects.count) else {
+            return nil
+        }
+        let classCount = plan.budget.season.classCount(span: plan.span)
+        let streams = subjects.map { subject in
+            DriftStream(
+                referenceCounts: [subject.counts], isOrdered: subject.isOrdered,
+                calibrationScores: plan.budget.null == .windows
+                    ? Array(repeating: [], count: classCount) : [])
+        }
+        return BudgetedDetector(
+            streams: streams, level: level, null: null(of: plan),
+            seed: seed(of: "\(model)/\(plan.group)/\(plan.span)"))
+    }
+
+    static func null(of plan: DriftPlan) -> BudgetedDetector.Null {
+        switch plan.budget.null {
+        case .rows: .withinTolerance
+        case .windows: .exchangeableWindows
+        }
+    }
+
+    static func level(_ plan: DriftPlan, streamCount: Int) -> BudgetLevel? {
+        guard
+            let tolerance = DriftTolerance(
+                psi: plan.budget.psiTolerance, ks: plan.budget.ksTolerance),
+            let budget = AlertBudget(
+                falseAlarmCount: plan.budget.falseAlarmCount,
+                per: .milliseconds(plan.budget.periodMilliseconds), tolerance: tolerance),
+            streamCount > 0
+        else { return nil }
+        return budget.level(
+            window: .milliseconds(plan.span), streamCount: streamCount,
+            sharerCount: plan.sharerCount)
+    }
+
+    /// FNV-1a, so that a replay draws the same and two detectors differ.
+    static func seed(of text: String) -> UInt64 {
+        text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    }
+
+    // MARK: - Judging
+
+    /// Judges the windows that have ended by `now`, and those again that late rows touched.
+    mutating func advance(_ state: ModelCollector, to now: EventTime) {
+        let minute = now.milliseconds / WindowSpan.minute
+        let hasEnded = end(of: next) <= now
+        if state.recordCount != lastLook.recordCount, hasEnded || minute != lastLook.minute {
+            lastLook = (state.recordCount, minute)
+            restate(state)
+        }
+        guard hasEnded else { return }
+        let limit = span.window(containing: now).start
+        let windows = state.aggregator.rowCounts(
+            version: identity.version, in: TimeWindow(start: next, end: limit), span: span)
+        for (start, count) in windows.prefix(Self.windowCountMax) {
+            let verdict = history.absorb(window(start, state))
+            judged.append(
+                Judged(start: start, rowCount: count, isRevised: false, verdict: verdict))
+        }
+        judged.removeFirst(max(0, judged.count - Self.retainedCountMax))
+        // Windows without rows are no step of the detector and are passed over.
+        if windows.count > Self.windowCountMax {
+            next = windows[Self.windowCountMax].start
+        } else {
+            next = limit
+        }
+    }
+
+    private func end(of start: EventTime) -> EventTime {
+        start.advanced(byMilliseconds: identity.plan.span)
+    }
+
+    private func window(_ start: EventTime, _ state: ModelCollector) -> DriftWindow {
+        let counts = state.aggregator.driftCounts(
+            of: names, version: identity.version,
+            window: TimeWindow(start: start, end: end(of: start)))
+        return DriftWindow(
+            index: Self.index(of: start), counts: counts,
+            seasonClass: identity.plan.budget.season.classIndex(
+                of: start, span: identity.plan.span))
+    }
+
+    /// Ascending with time, also before 1970.
+    static func index(of start: EventTime) -> UInt64 {
+        UInt64(bitPattern: start.milliseconds ^ .min)
+    }
+
+    private mutating func restate(_ state: ModelCollector) {
+        guard let first = judged.first?.start, first < next else { return }
+        let known = Dictionary(
+            judged.map { ($0.start, $0.rowCount) }, uniquingKeysWith: { first, _ in first })
+        let changed = state.aggregator.rowCounts(
+            version: identity.version, in: TimeWindow(start: first, end: next), span: span
+        ).filter { known[$0.start] != $0.count }
+        guard !changed.isEmpty else { return }
+        let verdicts = history.restate(changed.map { window($0.start, state) })
+        for (start, count) in changed {
+            let place = judged.firstIndex { $0.start >= start } ?? judged.count
+            let isKnown = place < judged.count && judged[place].start == start
+            if !isKnown {
+                judged.insert(
+                    Judged(start: start, rowCount: count, isRevised: true, verdict: verdicts[0]),
+                    at: place)
+            }
+            judged[place].rowCount = count
+            judged[place].isRevised = true
+        }
+        for (index, verdict) in verdicts.enumerated() { judged[index].verdict = verdict }
+        judged.removeFirst(max(0, judged.count - Self.retainedCountMax))
+    }
+}

@@ -1,0 +1,194 @@
+import ByteCoding
+import MonitoringDomain
+import StreamingStatistics
+
+// The stored form of the budgeted detectors, sorted by model, group and span:
+//
+//     key        model, group, span
+//     identity   plan (budget, sharers, subjects), version, reference
+//     streams    name, reference counts, ordered; K is their number
+//     reference  rows; next window's start; last look
+//     base       the detector before the oldest retained window: values, scores
+//     windows    start, rows, revised, counts of each stream
+//
+// The detector after all windows, and the verdicts, are computed again from these: the same code on the same
+// values, so bit for bit what they were.
+
+extension DriftWatches {
+    func encode(to writer: inout ByteWriter) {
+        writer.writeCount(watches.count)
+        for (key, watch) in watches.sorted(by: { $0.key < $1.key }) {
+            writer.write(key.model.rawValue)
+            watch.encode(to: &writer)
+        }
+    }
+
+    /// Reads what `encode` wrote; the caller plans the rules afterwards.
+    init(decoding reader: inout ByteReader) throws(ByteReadingError) {
+        self.init()
+        let count = try reader.readCount()
+        for _ in 0..<count {
+            let start = reader.offset
+            guard let model = ModelID(try reader.readText()) else {
+                throw .invalid(offset: start, reason: "not a model's name")
+            }
+            let watch = try DriftWatch(decoding: &reader, model: model)
+            let plan = watch.identity.plan
+            watches[Key(model: model, group: plan.group, span: plan.span)] = watch
+        }
+    }
+}
+
+extension DriftPlan {
+    fileprivate func encode(to writer: inout ByteWriter) {
+        writer.write(group)
+        writer.write(budget.falseAlarmCount)
+        writer.write(budget.periodMilliseconds)
+        writer.write(budget.psiTolerance)
+        writer.write(budget.ksTolerance)
+        writer.write(budget.null.rawValue)
+        writer.write(budget.season.rawValue)
+        writer.write(span)
+        writer.writeCount(sharerCount)
+        writer.write(watchesFeatures)
+        writer.write(names)
+    }
+
+    fileprivate init(decoding reader: inout ByteReader) throws(ByteReadingError) {
+        let start = reader.offset
+        let group = try reader.readText()
+        let count = try reader.readDouble()
+        let period: Int64 = try reader.read()
+        let psi = try reader.readOptionalDouble()
+        let ks = try reader.readOptionalDouble()
+        guard let null = DriftNull(rawValue: try reader.readText()),
+            let season = DriftSeason(rawValue: try reader.readText())
+        else { throw .invalid(offset: start, reason: "not a budget's null") }
+        let span: Int64 = try reader.read()
+        let sharers = try reader.readVarint()
+        guard span > 0, span <= 3_660 * WindowSpan.day, (1...1 << 20).contains(sharers) else {
+            throw .invalid(offset: start, reason: "a drift window of \(span) ms")
+        }
+        self.init(
+            group: group,
+            budget: DriftBudget(
+                falseAlarmCount: count, periodMilliseconds: period, psiTolerance: psi,
+                ksTolerance: ks, null: null, season: season), span: span,
+            sharerCount: Int(sharers), watchesFeatures: try reader.readBool(),
+            names: try reader.readTexts())
+    }
+}
+
+extension DriftWatch {
+    fileprivate func encode(to writer: inout ByteWriter) {
+        identity.plan.encode(to: &writer)
+        writer.write(identity.version)
+        writer.write(identity.reference)
+        writer.writeCount(names.count)
+        for (name, stream) in zip(names, history.base.streams) {
+            writer.write(name)
+            writer.write(stream.reference(ofClass: 0))
+            writer.write(stream.isOrdered)
+        }
+        writer.writeVarint(referenceCount)
+        writer.write(next.milliseconds)
+        writer.write(lastLook.recordCount)
+        writer.write(lastLook.minute)
+        let state = history.base.state
+        for (values, scores) in zip(state.values, state.scores) {
+            writer.write(values)
+            writer.writeCount(scores.count)
+            for ofClass in scores { writer.write(ofClass) }
+        }
+        writer.writeCount(judged.count)
+        for (one, window) in zip(judged, history.windows) {
+            writer.write(one.start.milliseconds)
+            writer.writeVarint(one.rowCount)
+            writer.write(one.isRevised)
+            for counts in window.counts { writer.write(counts ?? []) }
+        }
+    }
+
+    fileprivate init(
+        decoding reader: inout ByteReader, model: ModelID
+    ) throws(ByteReadingError) {
+        let start = reader.offset
+        let identity = Identity(
+            plan: try DriftPlan(decoding: &reader), version: try reader.readText(),
+            reference: try reader.readText())
+        let plan = identity.plan
+        var names: [String] = []
+        var streams: [DriftStream] = []
+        let classCount = plan.budget.season.classCount(span: plan.span)
+        let streamCount = try reader.readCount(elementSize: 3)
+        for _ in 0..<streamCount {
+            names.append(try reader.readText())
+            let counts: [UInt64] = try reader.readArray()
+            guard (1...100).contains(counts.count), counts.allSatisfy({ $0 <= 1 << 40 }) else {
+                throw .invalid(offset: reader.offset, reason: "\(counts.count) coarse bins")
+            }
+            streams.append(
+                DriftStream(
+                    referenceCounts: [counts], isOrdered: try reader.readBool(),
+                    calibrationScores: plan.budget.null == .windows
+                        ? Array(repeating: [], count: classCount) : []))
+        }
+        guard let level = Self.level(plan, streamCount: streams.count) else {
+            throw .invalid(offset: start, reason: "not a budget")
+        }
+        let referenceCount = try reader.readVarint()
+        let next = EventTime(milliseconds: try reader.read())
+        let look = (recordCount: try reader.read(UInt64.self), minute: try reader.read(Int64.self))
+        var state = BudgetedDetector.State(values: [], scores: [])
+        for _ in streams {
+            state.values.append(try reader.readDoubles())
+            var scores: [[Double]] = []
+            let count = try reader.readCount()
+            for _ in 0..<count { scores.append(try reader.readDoubles()) }
+            state.scores.append(scores)
+        }
+        var base = BudgetedDetector(
+            streams: streams, level: level, null: Self.null(of: plan),
+            seed: Self.seed(of: "\(model)/\(plan.group)/\(plan.span)"))
+        guard base.restore(state) else {
+            throw .invalid(offset: reader.offset, reason: "not a detector's state")
+        }
+        self.init(
+            identity: identity, names: names, referenceCount: referenceCount,
+            history: BudgetedHistory(base, retainedCountMax: Self.retainedCountMax), next: next)
+        lastLook = look
+        try readWindows(&reader)
+    }
+
+    private mutating func readWindows(_ reader: inout ByteReader) throws(ByteReadingError) {
+        let count = try reader.readCount(elementSize: 10)
+        guard count <= Self.retainedCountMax else {
+            throw .invalid(offset: reader.offset, reason: "\(count) drift windows")
+        }
+        for _ in 0..<count {
+            let offset = reader.offset
+            let start = EventTime(milliseconds: try reader.read())
+            guard judged.last.map({ $0.start < start }) ?? true else {
+                throw .invalid(offset: offset, reason: "drift windows out of order")
+            }
+            let rowCount = try reader.readVarint()
+            let isRevised = try reader.readBool()
+            var counts: [[UInt64]?] = []
+            for stream in history.base.streams {
+                let bins: [UInt64] = try reader.readArray()
+                guard bins.isEmpty || bins.count == stream.reference(ofClass: 0).count,
+                    bins.allSatisfy({ $0 <= 1 << 40 })
+                else { throw .invalid(offset: offset, reason: "\(bins.count) coarse bins") }
+                counts.append(bins.isEmpty ? nil : bins)
+            }
+            let window = DriftWindow(
+                index: Self.index(of: start), counts: counts,
+                seasonClass: identity.plan.budget.season.classIndex(
+                    of: start, span: identity.plan.span))
+            judged.append(
+                Judged(
+                    start: start, rowCount: rowCount, isRevised: isRevised,
+                    verdict: history.absorb(window)))
+        }
+    }
+}

@@ -1,0 +1,60 @@
+import ByteCoding
+import MonitoringDomain
+
+// The shapes of what a detector knows beside a number.
+
+extension Finding {
+    /// These are the members that a measurement shows beside its value.
+    var members: [(String, JSONValue)] {
+        switch self {
+        case .drift(let finding):
+            [
+                ("named", .bool(finding.isAlarm)), ("level", .double(finding.level)),
+                ("tolerance", .double(finding.tolerance)),
+                ("evidence", .optional(finding.streams.first?.evidence)),
+                ("alarm_at", .double(finding.alarmAt)),
+            ]
+        case .detector(let finding):
+            [
+                ("state", .string(finding.state.rawValue)),
+                ("last_change", .optional(finding.lastChange.map { "\($0)" })),
+                ("outcomes", .int(Int64(clamping: finding.outcomeCount))),
+            ]
+        }
+    }
+
+    /// This is the null that a drift alarm rests on; nil for others.
+    var null: DriftNull? {
+        switch self {
+        case .drift(let finding): finding.null
+        case .detector: nil
+        }
+    }
+}
+
+extension DriftFinding.Stream {
+    /// This is a feature among those that moved most, as the API shows it.
+    var json: JSONValue {
+        .object([
+            ("feature", .string(feature)), ("evidence", .double(evidence)),
+            ("distance", .optional(distance)), ("lower", .optional(distanceLowerBound)),
+            ("named", .bool(isNamed)),
+        ])
+    }
+}
+
+extension Alert {
+    /// This is why the alert was raised: its readings, and for drift the null, the level and the features.
+    var evidenceJSON: JSONValue {
+        let findings = evidence.compactMap { measurement -> DriftFinding? in
+            if case .drift(let finding)? = measurement.finding { finding } else { nil }
+        }
+        let drift = findings.first { $0.isAlarm } ?? findings.first
+        return .object([
+            ("expression", .string(expression)), ("readings", .array(evidence.map(\.json))),
+            ("null", .string((drift?.null ?? .rows).rawValue)),
+            ("level", .optional(drift?.level)),
+            ("top_features", .array((drift?.streams ?? []).map(\.json))),
+        ])
+    }
+}

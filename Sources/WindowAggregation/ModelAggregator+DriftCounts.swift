@@ -1,0 +1,148 @@
+public import MonitoringDomain
+import StreamingStatistics
+
+/// This is what a drift detector needs to know of one feature of the reference, or of the prediction.
+public struct DriftSubjectReference: Equatable, Sendable {
+    /// The feature's name, or `prediction`.
+    public let name: String
+    /// [binCount]: the reference's rows in coarse bins, missing values last.
+    public let counts: [UInt64]
+    /// True for numbers, whose bins have an order.
+    public let isOrdered: Bool
+}
+
+extension ModelAggregator {
+    /// Categories that keep a bin of their own for drift detectors, the reference's most frequent ones:
+    /// among more bins the evidence would be shared too thinly.
+    static let driftCategoryCountMax = 20
+
+    /// These are the subjects that a detector can watch: the names that the reference knows, each once.
+    ///
+    /// - Parameters:
+    ///   - features: True for all features, in the reference's order, before the names.
+    ///   - names: Features or `prediction`; what the reference does not know is left out.
+    public func driftSubjects(features: Bool, names: [String]) -> [DriftSubjectReference] {
+        guard let reference else { return [] }
+        var wanted = features ? reference.features.map(\.name) : []
+        for name in names where !wanted.contains(name) { wanted.append(name) }
+        return wanted.compactMap { name in
+            guard let content = reference.subject(named: name)?.content else { return nil }
+            let isOrdered =
+                switch content {
+                case .numeric: true
+                case .categorical: false
+                }
+            return DriftSubjectReference(
+                name: name, counts: Self.coarse(content.profile, content), isOrdered: isOrdered)
+        }
+    }
+
+    /// These are a window's rows of a version in the subjects' coarse bins.
+    ///
+    /// - Returns: By name as asked, nil where the subject is unknown or the window has no rows.
+    public func driftCounts(
+        of names: [String], version: String, window: TimeWindow
+    ) -> [[UInt64]?] {
+        guard let reference else { return names.map { _ in nil } }
+        let subjects = names.map { reference.subject(named: $0) }
+        var merged = subjects.map { $0?.content.emptyProfile }
+        _ = forEachPane(PaneSelection(version: version, window: window)) { pane in
+            for (index, subject) in subjects.enumerated() {
+                guard let subject else { continue }
+                merged[index]?.merge(
+                    subject.place.map { pane.features[$0] } ?? .numeric(pane.prediction))
+            }
+        }
+        return zip(merged, subjects).map { profile, subject in
+            guard let profile, let subject, profile.rowCount > 0 else { return nil }
+            return Self.coarse(profile, subject.content)
+        }
+    }
+
+    /// These are a version's rows in a range, by the start of the aligned window of `span` that their pane
+    /// lies in; windows without rows, and those that a rolled-up pane cuts, are not there.
+    public func rowCounts(
+        version: String, in range: TimeWindow, span: WindowSpan
+    ) -> [(start: EventTime, count: UInt64)] {
+        var counts: [(start: EventTime, count: UInt64)] = []
+        var current: TimeWindow?
+        var cutUntil = EventTime(milliseconds: .min)
+        forEachPane(ofVersion: version, window: range) { bounds, isRolledUp, pane in
+            guard pane.predictionCount > 0 else { return }
+            let window: TimeWindow
+            if let known = current, known.contains(bounds.start) {
+                window = known
+            } else {
+                window = span.window(containing: bounds.start)
+                current = window
+            }
+            if isRolledUp, bounds.end > window.end {
+                cutUntil = max(cutUntil, bounds.end)
+                if counts.last?.start == window.start { counts.removeLast() }
+            }
+            guard window.start >= cutUntil else { return }
+            if counts.last?.start == window.start {
+                counts[counts.count - 1].count += pane.predictionCount
+            } else {
+                counts.append((window.start, pane.predictionCount))
+            }
+        }
+        return counts
+    }
+
+    /// This is from a version's first pane's start to its last one's end; nil without rows.
+    public func extent(ofVersion version: String) -> TimeWindow? {
+        guard let all = extent else { return nil }
+        var extent: TimeWindow?
+        forEachPane(ofVersion: version, window: all) { bounds, _, _ in
+            extent = TimeWindow(
+                start: min(extent?.start ?? bounds.start, bounds.start), end: bounds.end)
+        }
+        return extent
+    }
+
+    /// Visits the panes of a version's whole traffic whose start lies in the window, in order.
+    private func forEachPane(
+        ofVersion version: String, window: TimeWindow,
+        _ body: (_ bounds: TimeWindow, _ isRolledUp: Bool, _ pane: PaneProfile) -> Void
+    ) {
+        guard
+            let one = series.first(where: {
+                $0.key.segment == nil && versions[$0.key.version] == version
+            })
+        else { return }
+        // The coarse levels hold the older panes.
+        for (level, panes) in one.levels.enumerated().reversed() {
+            let first = window.start.advanced(byMilliseconds: levels.spans[level] - 1)
+            var place = panes.place(of: levels.number(of: first.milliseconds, level: level))
+            while place < panes.numbers.count {
+                let bounds = levels.window(of: panes.numbers[place], level: level)
+                guard bounds.start < window.end else { break }
+                body(bounds, level > 0, panes.profiles[place])
+                place += 1
+            }
+        }
+    }
+
+    /// [≤ 100]: deciles with atoms of their own and missing; or the frequent categories, the rest, unseen
+    /// ones, missing.
+    private static func coarse(
+        _ profile: FeatureProfile, _ content: FeatureReference.Content
+    ) -> [UInt64] {
+        switch (profile, content) {
+        case (.numeric(let numeric), .numeric(let reference)):
+            return deciles(numeric, reference.edges)
+        case (.categorical(let categorical), .categorical(let reference)):
+            let categoryCount = reference.categories.count
+            let frequent = (0..<categoryCount).sorted {
+                (reference.profile.counts[$1], $0) < (reference.profile.counts[$0], $1)
+            }.prefix(driftCategoryCountMax)
+            var counts = frequent.map { categorical.counts[$0] }
+            let all = categorical.counts[..<categoryCount].reduce(0, +)
+            counts.append(all - counts.reduce(0, +))
+            return counts + [categorical.counts[categoryCount], categorical.missing]
+        case (.numeric, .categorical), (.categorical, .numeric):
+            preconditionFailure("a feature and its reference are of one kind")
+        }
+    }
+}

@@ -131,6 +131,12 @@ let package = Package(
                 "WindowAggregation", "RuleEvaluation", "MonitorCore", "MonitoringTestSupport",
             ]),
         tests("MonitorStoreTests", ["MonitorStore", "MonitoringTestSupport"]),
+        tests(
+            "MonitorServiceTests",
+            [
+                "MonitoringDomain", "MonitorStore", "MonitorService", "RuleEvaluation",
+                "MonitoringTestSupport",
+            ]),
         tests("leewayTests", ["MonitoringDomain", "leeway"]),
         // The executable is a dependency so that it is built before its tests run it.
         tests("EndToEndTests", ["MonitoringDomain", "MonitoringTestSupport", "leeway"]),

@@ -67,18 +67,20 @@ final class RequestRelay: Sendable {
     private func pass(
         _ worker: RelayWorker, lastSweep: inout ContinuousClock.Instant
     ) async throws {
-        let requests = try await runner.read { $0.judge.engine.requests }
-        let filed = try await worker.file(requests)
-        for id in filed {
-            try await report(TrainerReport(requestID: id, state: .pending))
-        }
-        try await worker.deliverVerdicts(requests)
-        let open = requests.filter { !$0.state.isFinal && $0.state != .filing }
-        for change in try await worker.changes(of: open) { try await report(change) }
+        let filed = try await worker.file(try await requests())
+        for change in filed.reports { try await report(change) }
+        // Read again: what was filed now is no longer waiting to be.
+        for change in try await worker.exchange(try await requests()) { try await report(change) }
+        let delivered = try await worker.deliverVerdicts(try await requests())
         if lastSweep.duration(to: .now) >= Self.sweepInterval {
             try await worker.sweep()
             lastSweep = .now
         }
+        if let fault = filed.fault ?? delivered.fault { throw fault }
+    }
+
+    private func requests() async throws -> [RetrainingRequest] {
+        try await runner.read { $0.judge.engine.requests }
     }
 
     private func report(_ report: TrainerReport) async throws {

@@ -22,7 +22,7 @@ public final class Service: Sendable {
     public let configuration: ServiceConfiguration
     /// This is the owner of the state machine.
     public let runner: MonitorRunner
-    private let store: SQLiteStore
+    fileprivate let store: SQLiteStore
     private let relay: RequestRelay?
     /// This folds the log again when a reference was asked for.
     public let references: ReferenceWorker
@@ -205,7 +205,29 @@ public final class Service: Sendable {
             ("applied", .int(position)), ("models", .int(Int64(ids))),
             ("clock", .string(configuration.clock.rawValue)),
             ("postgres", .string(relay?.state ?? "not configured")),
+            ("deliveries", try deliveriesJSON()),
             ("settings", .object(store.settings.map { ($0.name, .string($0.value)) })),
+        ])
+    }
+}
+
+extension Service {
+    /// Entries of the outbox that were set aside and are shown with their reasons.
+    private static let setAsideCountMax = 20
+
+    /// This is what waits to be told to others, and what was given up.
+    fileprivate func deliveriesJSON() throws -> JSONValue {
+        let setAside = try store.setAsideDeliveries(limit: Self.setAsideCountMax)
+        let pending = try store.pendingDeliveryCount(kinds: ["file-request", "verdict"])
+        return .object([
+            ("pending", .int(Int64(pending))), ("given_up", .int(Int64(setAside.count))),
+            (
+                "reasons",
+                .array(
+                    setAside.newest.map {
+                        .object([("key", .string($0.key)), ("reason", .string($0.reason))])
+                    })
+            ),
         ])
     }
 }

@@ -120,7 +120,8 @@ extension RetrainingRequest {
             ("filed", .bool(state != .filing)), ("reason", .string(rule)),
             ("trigger_count", .int(Int64(triggerCount))), ("created_at", .string("\(createdAt)")),
             ("finished_at", .optional(finishedAt.map { "\($0)" })),
-            ("new_version", .optional(newVersion)), ("payload", payloadJSON),
+            ("new_version", .optional(newVersion)), ("detail", .optional(detail)),
+            ("payload", payloadJSON),
             ("verification", verification?.json ?? .null),
         ])
     }

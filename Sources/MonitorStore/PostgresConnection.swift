@@ -15,6 +15,28 @@ public struct PostgresError: Error, Equatable, CustomStringConvertible {
         self.sqlState = sqlState
     }
 
+    /// What another attempt can hope for.
+    public enum Kind: Sendable, Equatable {
+        /// The server is away, busy or shutting down: nothing is said of the statement.
+        case away
+        /// The statement's own values are refused, and would be at every attempt.
+        case refused
+        /// Anything else: rights, a missing table, a fault of the server; a person must look.
+        case other
+    }
+
+    /// This is what another attempt can hope for, by the SQLSTATE's class.
+    public var kind: Kind {
+        guard let sqlState else { return .away }
+        switch sqlState.prefix(2) {
+        // Connection, rollback, resources, object state (locks), intervention, system error.
+        case "08", "25", "40", "53", "55", "57", "58": return .away
+        // Data, constraint, program limit.
+        case "22", "23", "54": return .refused
+        default: return .other
+        }
+    }
+
     /// This is the message, with its SQLSTATE where there is one.
     public var description: String { sqlState.map { "\(message) (SQLSTATE \($0))" } ?? message }
 }

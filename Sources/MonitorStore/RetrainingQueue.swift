@@ -28,17 +28,39 @@ public struct RetrainingQueue {
     ///
     /// Two at once wait for each other.
     public func migrate() throws(PostgresError) {
-        guard try needsMigration() else { return }
-        try connection.execute(script: "BEGIN")
-        do {
+        guard try needsMigration() || needsReports() else { return }
+        try transaction { () throws(PostgresError) in
             try connection.execute(
                 script: "SELECT pg_advisory_xact_lock(hashtextextended('leeway.migrate', 0))")
             if try needsMigration() { try connection.execute(script: Self.schemaSQL) }
+            if try needsReports() { try connection.execute(script: Self.reportSQL) }
+        }
+    }
+
+    /// Runs what is in it as one transaction: all of it, or nothing.
+    public func transaction<Result>(
+        _ body: () throws(PostgresError) -> Result
+    ) throws(PostgresError) -> Result {
+        try connection.execute(script: "BEGIN")
+        do {
+            let result = try body()
             try connection.execute(script: "COMMIT")
+            return result
         } catch {
             try? connection.execute(script: "ROLLBACK")
             throw error
         }
+    }
+
+    private func needsReports() throws(PostgresError) -> Bool {
+        let result = try connection.query(
+            """
+            SELECT NOT EXISTS (
+                SELECT FROM pg_catalog.pg_proc p
+                  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+                 WHERE n.nspname = 'leeway' AND p.proname = 'report_retraining_request')
+            """)
+        return result.rows.first?.first == "t"
     }
 
     private func needsMigration() throws(PostgresError) -> Bool {
@@ -113,13 +135,48 @@ public struct RetrainingQueue {
         return result
     }
 
-    /// Writes the verdict to a request that has succeeded.
-    public func setVerification(idempotencyKey: String, json: String) throws(PostgresError) {
-        _ = try connection.query(
+    /// What became of a report or a verdict.
+    public enum WriteOutcome: Sendable, Equatable {
+        case written
+        /// The request is in another state, by its name in the contract.
+        case otherState(String)
+        /// No request was filed under the key.
+        case unknown
+    }
+
+    /// Writes through what a trainer said over Leeway's own API, with or without a lease.
+    ///
+    /// - Parameters:
+    ///   - idempotencyKey: The key under which Leeway filed.
+    ///   - state: `claimed`, `running`, `succeeded`, `failed` or `cancelled`.
+    ///   - result: A JSON object, kept when it succeeded.
+    ///   - error: What the trainer said of a failure.
+    /// - Returns: `otherState` for a request that was final before.
+    public func report(
+        idempotencyKey: String, state: String, result: String, error: String?
+    ) throws(PostgresError) -> WriteOutcome {
+        let found = try answer(
             """
-            SELECT leeway.verify_retraining_request(t.request_id, $2::jsonb)
-              FROM leeway.retraining_triggers t WHERE t.idempotency_key = $1
+            SELECT leeway.report_retraining_request(
+                $1, $2::leeway.retraining_state, $3::jsonb, $4)
+            """, [idempotencyKey, state, result, error])
+        if found == "unknown" { return .unknown }
+        return found == state ? .written : .otherState(found)
+    }
+
+    /// Writes the verdict to a request that has succeeded.
+    public func setVerification(
+        idempotencyKey: String, json: String
+    ) throws(PostgresError) -> WriteOutcome {
+        let result = try connection.query(
+            """
+            SELECT leeway.verify_retraining_request(t.request_id, $2::jsonb), r.state
+              FROM leeway.retraining_triggers t
+              JOIN leeway.retraining_requests r ON r.id = t.request_id
+             WHERE t.idempotency_key = $1
             """, [idempotencyKey, json])
+        guard let row = result.rows.first else { return .unknown }
+        return row[0] == "ok" ? .written : .otherState(row[1] ?? "unknown")
     }
 
     /// Puts requests with expired leases back; returns how many rows were touched.

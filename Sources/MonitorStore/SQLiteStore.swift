@@ -10,10 +10,10 @@ import GRDB
 ///
 ///     entry     position INTEGER PRIMARY KEY, payload BLOB          the log
 ///     snapshot  position INTEGER PRIMARY KEY, crc INTEGER, bytes    the newest two
-///     effect    key TEXT PRIMARY KEY, kind, payload, position, delivered
+///     effect    key TEXT PRIMARY KEY, kind, payload, position, delivered, failure: why it was set aside
 public final class SQLiteStore: Sendable {
     /// The format in `user_version`.
-    static let formatVersion = 1
+    static let formatVersion = 2
     /// 16 KiB: half again as fast as 4 KiB for payloads of 100 KiB.
     static let pageSizeBytes = 16_384
     /// Pages in the write-ahead log after which it is folded back: 64 MiB.
@@ -107,11 +107,26 @@ public final class SQLiteStore: Sendable {
             throw .newerVersion(found: found, known: Self.formatVersion)
         }
         guard found < Self.formatVersion else { return }
-        if readOnly { throw .corrupt("there is no log in this directory") }
+        if readOnly {
+            // The first format lacks only what nobody reads without writing.
+            if found == 0 { throw .corrupt("there is no log in this directory") }
+            return
+        }
         try attempt {
             try writer.write { database in
+                if found == 0 { try Self.createTables(database) }
                 try database.execute(
                     sql: """
+                        ALTER TABLE effect ADD COLUMN failure TEXT;
+                        PRAGMA user_version = 2;
+                        """)
+            }
+        }
+    }
+
+    private static func createTables(_ database: Database) throws {
+        try database.execute(
+            sql: """
                         CREATE TABLE entry (
                             position INTEGER PRIMARY KEY,
                             payload BLOB NOT NULL
@@ -129,10 +144,7 @@ public final class SQLiteStore: Sendable {
                             is_delivered INTEGER NOT NULL DEFAULT 0
                         ) STRICT;
                         CREATE INDEX effect_pending ON effect (kind, position) WHERE is_delivered = 0;
-                        PRAGMA user_version = 1;
-                        """)
-            }
-        }
+                """)
     }
 
     /// This is a column's value; a damaged page may hold another type, on which `row[index]` traps.
@@ -306,12 +318,58 @@ public final class SQLiteStore: Sendable {
                     database,
                     sql: """
                         SELECT key, kind, payload, position FROM effect
-                        WHERE kind = ? AND is_delivered = 0 ORDER BY position, key LIMIT ?
+                        WHERE kind = ? AND is_delivered = 0 AND failure IS NULL
+                        ORDER BY position, key LIMIT ?
                         """, arguments: [kind, limit]
                 ).map {
                     StoredEffect(
                         key: try Self.value($0, 0), kind: try Self.value($0, 1),
                         payload: try Self.value($0, 2), position: try Self.value($0, 3))
+                }
+            }
+        }
+    }
+
+    /// Sets an effect aside that can never be carried out, with the reason; those behind it go on.
+    public func setAside(key: String, because reason: String) throws(StoreError) {
+        try attempt {
+            try writer.write {
+                try $0.execute(
+                    sql: "UPDATE effect SET failure = ? WHERE key = ? AND is_delivered = 0",
+                    arguments: [reason, key])
+            }
+        }
+    }
+
+    /// These are the newest effects that were set aside, with their reasons, and how many there are.
+    public func setAsideDeliveries(
+        limit: Int
+    ) throws(StoreError) -> (count: Int, newest: [(key: String, reason: String)]) {
+        try attempt {
+            try writer.read { database in
+                let set = "FROM effect WHERE is_delivered = 0 AND failure IS NOT NULL"
+                let count = try Int.fetchOne(database, sql: "SELECT count(*) \(set)") ?? 0
+                let rows = try Row.fetchAll(
+                    database,
+                    sql: "SELECT key, failure \(set) ORDER BY position DESC, key LIMIT ?",
+                    arguments: [limit])
+                return (count, try rows.map { (try Self.value($0, 0), try Self.value($0, 1)) })
+            }
+        }
+    }
+
+    /// This is how many effects of these kinds wait to be confirmed.
+    public func pendingDeliveryCount(kinds: [String]) throws(StoreError) -> Int {
+        try attempt {
+            try writer.read { database in
+                try kinds.reduce(0) { sum, kind in
+                    sum
+                        + (try Int.fetchOne(
+                            database,
+                            sql: """
+                                SELECT count(*) FROM effect
+                                WHERE kind = ? AND is_delivered = 0 AND failure IS NULL
+                                """, arguments: [kind]) ?? 0)
                 }
             }
         }

@@ -161,6 +161,8 @@ public struct RetrainingRequest: Equatable, Sendable {
     public var trainingWindow: TimeWindow
     /// This is the version that the trainer made; nil until reported.
     public var newVersion: String?
+    /// This is what the trainer, or PostgreSQL, last said of it in words, such as the reason of a failure.
+    public var detail: String?
     /// This is the alert that asked, with its evidence.
     public var alert: Alert
     /// This is the id of the reference that the evidence rests on; nil without one.

@@ -79,6 +79,7 @@ extension RuleEngine {
         else { return [] }
         requests[index].state = report.state
         if let version = report.newVersion { requests[index].newVersion = version }
+        requests[index].detail = report.detail
         if report.state.isFinal { requests[index].finishedAt = now }
         return [.requestChanged(requests[index])]
     }

@@ -301,6 +301,7 @@ extension RetrainingRequest {
         writer.write(parameters)
         writer.write(finishedAt)
         writer.write(newVersion)
+        writer.write(detail)
         writer.write(verification != nil)
         verification?.encode(to: &writer)
     }
@@ -316,6 +317,7 @@ extension RetrainingRequest {
             parameters: try reader.readTextMap())
         finishedAt = try reader.readOptionalTime()
         newVersion = try reader.readOptionalText()
+        detail = try reader.readOptionalText()
         verification = try reader.readBool() ? try Verification(decoding: &reader) : nil
     }
 }

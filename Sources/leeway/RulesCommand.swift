@@ -63,7 +63,7 @@ struct MigrateCommand: ParsableCommand {
 
     func run() throws {
         if isPrinting {
-            print(RetrainingQueue.schemaSQL)
+            print(RetrainingQueue.contractSQL)
             return
         }
         guard let dsn = postgres ?? ProcessInfo.processInfo.environment["LEEWAY_POSTGRES"] else {

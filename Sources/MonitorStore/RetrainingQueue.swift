@@ -28,7 +28,8 @@ public struct RetrainingQueue {
     ///
     /// Two at once wait for each other.
     public func migrate() throws(PostgresError) {
-        guard try needsMigration() || needsReports() else { return }
+        let isBehind = try needsMigration()
+        if !isBehind, try !needsReports() { return }
         try transaction { () throws(PostgresError) in
             try connection.execute(
                 script: "SELECT pg_advisory_xact_lock(hashtextextended('leeway.migrate', 0))")
@@ -42,7 +43,7 @@ public struct RetrainingQueue {
         _ body: () throws(PostgresError) -> Result
     ) throws(PostgresError) -> Result {
         try connection.execute(script: "BEGIN")
-        do {
+        do throws(PostgresError) {
             let result = try body()
             try connection.execute(script: "COMMIT")
             return result

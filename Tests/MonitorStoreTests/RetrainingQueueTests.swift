@@ -353,7 +353,8 @@ import Testing
 
     @Test func `a contract of the first release gets what came later`() throws {
         _ = try connection.query(
-            "DROP FUNCTION leeway.report_retraining_request(text, leeway.retraining_state, jsonb, text)")
+            "DROP FUNCTION leeway.report_retraining_request(text, leeway.retraining_state, jsonb, text)"
+        )
         _ = try file("k1")
 
         try queue.migrate()

@@ -14,18 +14,18 @@ struct ExpressionParser {
     /// More operators are refused: a chain of them is a tree as deep as it is long.
     static let operatorCountMax = 256
 
-    private let characters: [Character]
-    private var index = 0
+    let characters: [Character]
+    var index = 0
     private var depth = 0
     private var operatorCount = 0
     /// Places of `reference(…)` of a feature that names none: it is the one that `*` stands for.
-    private var subjectlessReferences: [(offset: Int, word: String)] = []
+    var subjectlessReferences: [(offset: Int, word: String)] = []
 
     private enum Kind { case number, boolean }
     private typealias Typed = (expression: Expression, kind: Kind, start: Int)
 
     /// Whether the group has a budget, without which `drift` means nothing.
-    private let hasBudget: Bool
+    let hasBudget: Bool
 
     static func parse(
         _ text: String, hasBudget: Bool = false
@@ -58,17 +58,17 @@ struct ExpressionParser {
         self.hasBudget = hasBudget
     }
 
-    private func error(_ message: String) -> ExpressionError {
+    func error(_ message: String) -> ExpressionError {
         ExpressionError(offset: min(index, characters.count), message: message)
     }
 
     // MARK: - Tokens
 
-    private mutating func skipSpace() {
+    mutating func skipSpace() {
         while index < characters.count, characters[index].isWhitespace { index += 1 }
     }
 
-    private mutating func take(_ symbol: String) -> Bool {
+    mutating func take(_ symbol: String) -> Bool {
         skipSpace()
         let wanted = Array(symbol)
         guard index + wanted.count <= characters.count,
@@ -82,7 +82,7 @@ struct ExpressionParser {
         character.isASCII && (character.isLetter || character.isNumber || character == "_")
     }
 
-    private func peekWord() -> String? {
+    func peekWord() -> String? {
         var end = index
         while end < characters.count, characters[end].isWhitespace { end += 1 }
         let start = end
@@ -90,14 +90,14 @@ struct ExpressionParser {
         return end > start ? String(characters[start..<end]) : nil
     }
 
-    private mutating func takeWord(_ word: String) -> Bool {
+    mutating func takeWord(_ word: String) -> Bool {
         guard peekWord() == word else { return false }
         skipSpace()
         index += word.count
         return true
     }
 
-    private mutating func expect(_ symbol: String, _ purpose: String) throws(ExpressionError) {
+    mutating func expect(_ symbol: String, _ purpose: String) throws(ExpressionError) {
         guard take(symbol) else { throw error("expected \"\(symbol)\" \(purpose)") }
     }
 
@@ -261,188 +261,4 @@ struct ExpressionParser {
         }
         return value
     }
-
-    // MARK: - Calls
-
-    private func statistic(_ word: String, at start: Int) throws(ExpressionError) -> Statistic {
-        if let statistic = Statistic(rawValue: word) { return statistic }
-        if word == "new_outcomes" {
-            throw ExpressionError(offset: start, message: "\(word) is not supported yet")
-        }
-        let near = Suggestion.nearest(to: word, among: Statistic.allCases.map(\.rawValue))
-        throw ExpressionError(
-            offset: start,
-            message: "\"\(word)\" is not a statistic" + (near.map { "; did you mean \($0)?" } ?? "")
-        )
-    }
-
-    private mutating func subject() throws(ExpressionError) -> Expression.Subject {
-        skipSpace()
-        if take("*") { return .each }
-        if take("\"") {
-            var name = ""
-            while index < characters.count, characters[index] != "\"" {
-                name.append(characters[index])
-                index += 1
-            }
-            guard take("\""), !name.isEmpty else { throw error("the feature's name does not end") }
-            return .feature(name)
-        }
-        let start = index
-        while index < characters.count, !",)\"".contains(characters[index]),
-            !characters[index].isWhitespace
-        { index += 1 }
-        guard index > start else { throw error("a feature's name or * was expected") }
-        return .feature(String(characters[start..<index]))
-    }
-
-    private mutating func reference() throws(ExpressionError) -> Expression {
-        try expect("(", "after reference")
-        skipSpace()
-        let start = index
-        guard let word = peekWord() else { throw error("a statistic's name was expected") }
-        index += word.count
-        let statistic = try statistic(word, at: start)
-        var feature: Expression.Subject?
-        if take(",") { feature = try subject() }
-        try expect(")", "to close reference")
-        if statistic.group == .detector {
-            throw ExpressionError(offset: start, message: "\(word) has no value on the reference")
-        }
-        if feature != nil, statistic.isOfModel {
-            throw ExpressionError(
-                offset: start, message: "\(word) is of the model and takes no feature")
-        }
-        if feature == nil, !statistic.isOfModel { subjectlessReferences.append((start, word)) }
-        return .reference(statistic, feature: feature)
-    }
-
-    private mutating func call(
-        _ word: String, at start: Int
-    ) throws(ExpressionError) -> StatisticCall {
-        let statistic = try statistic(word, at: start)
-        var call = StatisticCall(
-            statistic: statistic, subject: nil, window: .milliseconds(WindowSpan.day), version: nil,
-            part: .value)
-        var hasWindow = false
-        try expect("(", "after \(word), as in \(word)(window: 1h)")
-        var isFirst = true
-        while !take(")") {
-            if !isFirst { try expect(",", "between arguments") }
-            skipSpace()
-            let place = index
-            if takeArgument("window") {
-                call.window = try window()
-                hasWindow = true
-            } else if takeArgument("version") {
-                guard case .feature(let version) = try subject() else {
-                    throw error("a version was expected")
-                }
-                call.version = version
-            } else {
-                guard isFirst else {
-                    throw ExpressionError(
-                        offset: place, message: "expected window: or version:")
-                }
-                call.subject = try subject()
-            }
-            isFirst = false
-        }
-        guard hasWindow else {
-            throw ExpressionError(
-                offset: start, message: "\(word) needs a window, as in \(word)(window: 1h)")
-        }
-        if statistic.group == .detector {
-            try checkDetector(call, word, at: start)
-            return call
-        }
-        if statistic.isOfModel, call.subject != nil {
-            throw ExpressionError(
-                offset: start, message: "\(word) is of the model and takes no feature")
-        }
-        if !statistic.isOfModel, call.subject == nil {
-            throw ExpressionError(
-                offset: start,
-                message: "\(word) is of a feature; name one, or * for each: \(word)(*, window: 1h)")
-        }
-        if take(".") {
-            let offset = index
-            guard let name = peekWord(), let part = StatisticCall.Part(rawValue: name) else {
-                throw ExpressionError(
-                    offset: offset, message: "expected .value, .lower, .upper, .p_value or .count")
-            }
-            index += name.count
-            call.part = part
-        }
-        return call
-    }
-
-    /// Classic detectors run over one signal, and their reading is a number without parts.
-    private mutating func checkDetector(
-        _ call: StatisticCall, _ word: String, at start: Int
-    ) throws(ExpressionError) {
-        guard call.subject == .feature("error") else {
-            throw ExpressionError(
-                offset: start,
-                message: "\(word) runs over the model's errors: \(word)(error, window: 1d) > 0")
-        }
-        if take(".") {
-            throw error("\(word) is a number of changes and has no parts")
-        }
-    }
-
-    private mutating func drift(at start: Int) throws(ExpressionError) -> DriftCall {
-        let example = "drift(features, window: 24h)"
-        guard hasBudget else {
-            throw ExpressionError(
-                offset: start,
-                message: "drift spends the group's budget; add budget: { false_alarms: 1 per 90d }")
-        }
-        try expect("(", "after drift, as in \(example)")
-        skipSpace()
-        let isName = index < characters.count && characters[index] == "\""
-        let place = index
-        if takeArgument("window") || takeArgument("version") {
-            throw ExpressionError(
-                offset: place,
-                message: "drift needs a subject: features, *, prediction or a feature's name")
-        }
-        let subject: DriftSubject =
-            switch try subject() {
-            case .each: .each
-            case .feature("features") where !isName: .features
-            case .feature(let name): .one(name)
-            }
-        guard take(","), takeArgument("window") else {
-            throw ExpressionError(offset: start, message: "drift needs a window, as in \(example)")
-        }
-        guard case .milliseconds(let span) = try window() else {
-            throw error("expected a window like 1h or 24h")
-        }
-        try expect(")", "to close drift, as in \(example)")
-        if take(".") { throw error("drift is true or false and has no parts") }
-        return DriftCall(subject: subject, span: span)
-    }
-
-    private mutating func takeArgument(_ name: String) -> Bool {
-        let start = index
-        if takeWord(name), take(":") { return true }
-        index = start
-        return false
-    }
-
-    private mutating func window() throws(ExpressionError) -> WindowSpan {
-        skipSpace()
-        guard let word = peekWord(), let span = WindowSpan(word) else {
-            throw error("expected a window like 30m, 1h, 7d")
-        }
-        guard span != .month else { throw error("rules slide their windows; use 30d, not 1mo") }
-        index += word.count
-        return span
-    }
-}
-
-extension Statistic {
-    /// True when the statistic takes no feature.
-    var isOfModel: Bool { group == .volume || group == .performance }
 }

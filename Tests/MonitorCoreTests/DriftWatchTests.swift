@@ -165,6 +165,7 @@ import Testing
         // The shifted rows as the reference: then they are no drift.
         for _ in 0..<12 { replay.apply(.predictions(try Batches.predictions(traffic.next(50)))) }
         replay.apply(try Self.pin(&traffic))
+        try replay.activatePending()
         for _ in 0..<12 { replay.apply(.predictions(try Batches.predictions(traffic.next(50)))) }
 
         #expect(before.version == "1")

@@ -80,7 +80,7 @@ import Testing
     {
         let large = try request(
             "large", parameters: ["text": randomText(of: 400_000)])
-        let small = try request("small", model: "other")
+        let small = try request("small", model: "n")
         try store(large)
         try store(small)
 

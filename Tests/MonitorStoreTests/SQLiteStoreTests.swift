@@ -102,6 +102,26 @@ import Testing
         }
     }
 
+    @Test func `what is set aside is no longer pending and keeps its reason`() throws {
+        let store = try SQLiteStore(directory: folder.path)
+        let effects = ["a", "b"].enumerated().map {
+            StoredEffect(
+                key: $1, kind: "file-request", payload: "{}", position: Int64($0 + 1))
+        }
+        try store.commit(snapshot: nil, effects: effects, position: 2)
+
+        try store.setAside(key: "a", because: "too large")
+        try store.confirmDelivery(key: "b")
+        try store.setAside(key: "b", because: "it was delivered")
+
+        #expect(try store.pendingDeliveries(kind: "file-request", limit: 10).isEmpty)
+        #expect(try store.pendingDeliveryCount(kinds: ["file-request"]) == 0)
+        let setAside = try store.setAsideDeliveries(limit: 10)
+        #expect(setAside.count == 1)
+        #expect(setAside.newest.map(\.key) == ["a"])
+        #expect(setAside.newest.map(\.reason) == ["too large"])
+    }
+
     @Test func `the newest snapshot is read`() throws {
         do {
             let store = try SQLiteStore(directory: folder.path)
@@ -270,7 +290,7 @@ import Testing
         newer.replaceSubrange(60..<64, with: [0, 0, 0, 99])
         try newer.write(to: file)
 
-        #expect(throws: StoreError.newerVersion(found: 99, known: 1)) {
+        #expect(throws: StoreError.newerVersion(found: 99, known: 2)) {
             try SQLiteStore(directory: folder.path)
         }
         #expect(try Data(contentsOf: file)[60..<64] == Data([0, 0, 0, 99]))

@@ -153,6 +153,7 @@ public struct RetrainingQueue {
     ///   - result: A JSON object, kept when it succeeded.
     ///   - error: What the trainer said of a failure.
     /// - Returns: `otherState` for a request that was final before.
+    /// - Throws: `PostgresError`.
     public func report(
         idempotencyKey: String, state: String, result: String, error: String?
     ) throws(PostgresError) -> WriteOutcome {

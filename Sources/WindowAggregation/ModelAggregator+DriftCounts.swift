@@ -21,6 +21,7 @@ extension ModelAggregator {
     /// - Parameters:
     ///   - features: True for all features, in the reference's order, before the names.
     ///   - names: Features or `prediction`; what the reference does not know is left out.
+    /// - Returns: In the order of the reference, then of the names.
     public func driftSubjects(features: Bool, names: [String]) -> [DriftSubjectReference] {
         guard let reference else { return [] }
         var wanted = features ? reference.features.map(\.name) : []

@@ -65,8 +65,10 @@ public struct ModelSchema: Hashable, Sendable {
     public var identity: JoinKey?
     /// How long ids are known after their event time; nil is `defaultHorizonMilliseconds`.
     public var horizonMilliseconds: Int64?
-    /// Ninety days: ground truth that comes later finds no prediction.
-    public static let defaultHorizonMilliseconds = 90 * WindowSpan.day
+    /// Ten years: a stream of the past may be sent whole, all predictions before all ground truth.
+    ///
+    /// What bounds memory is that older hours are sealed; what an owner saves with less is disk.
+    public static let defaultHorizonMilliseconds = 3_650 * WindowSpan.day
     /// These are the keys by whose values every statistic is kept apart; at most `Segment.keyCountMax`.
     ///
     /// `version` is always one and is not named here.

@@ -6,7 +6,7 @@ struct NumpyHistogram {
     private var times: [String: [Double]] = [:]
 
     private static let script = """
-        import sys, time, numpy
+        numpy, sys, time = map(__import__, ("numpy", "sys", "time"))
         folder, count = sys.argv[1], int(sys.argv[2])
         values = numpy.fromfile(folder + "/values")
         for kind in ("float32", "float64"):

@@ -20,6 +20,8 @@ extension ModelCollector {
         }
         writer.write(watermark != nil)
         writer.write(watermark?.milliseconds ?? 0)
+        writer.write(referenceStart != nil)
+        writer.write(referenceStart?.milliseconds ?? 0)
         join.encode(to: &writer)
         pairing.encode(to: &writer)
         writer.writeCount(waiting.count)
@@ -57,6 +59,9 @@ extension ModelCollector {
         let hasWatermark = try reader.readBool()
         let time: Int64 = try reader.read()
         watermark = hasWatermark ? EventTime(milliseconds: time) : nil
+        let hasReference = try reader.readBool()
+        let start: Int64 = try reader.read()
+        referenceStart = hasReference ? EventTime(milliseconds: start) : nil
         join = try OutcomeJoin(decoding: &reader, storage: storage(schema.model))
         pairing = try InferencePairing(decoding: &reader)
         let batchCount = try reader.readCount()

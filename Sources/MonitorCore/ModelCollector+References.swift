@@ -13,6 +13,10 @@ extension ModelCollector {
     /// reference before stays in force until the log has been folded again in the new one's bins.
     public mutating func pin(_ batch: PredictionBatch, at time: EventTime, position: Int64) {
         extendSchema(with: batch)
+        if let first = batch.times.min() {
+            referenceStart = min(
+                referenceStart ?? .init(milliseconds: first), .init(milliseconds: first))
+        }
         let isFirst = isLearning || !hasRows
         if isFirst { inferTask(from: [batch]) }
         let id = isLearning ? learningID() : references.nextID()

@@ -50,6 +50,9 @@ public struct ModelCollector: Sendable {
     var waitingOutcomes: [Outcome] = []
     /// The newest event time of a prediction.
     public internal(set) var watermark: EventTime?
+    /// The oldest row of any reference that was uploaded: from there on records are of the model's own
+    /// time, however old they are; nil without one.
+    public internal(set) var referenceStart: EventTime?
 
     /// Makes the share of a model of which no record has come.
     ///

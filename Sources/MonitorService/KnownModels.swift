@@ -12,21 +12,42 @@ struct KnownModels: Sendable {
     /// Records further ahead of the clock are refused: a wrong clock must not move the horizon.
     static let futureMillisecondsMax: Int64 = 600_000
 
+    /// What helps those who send a stream of the past.
+    private static let tooOld =
+        "beyond the model's horizon; pin a reference of that time first, or declare a longer horizon"
+
     /// Errors that one answer names.
     static let errorCountMax = 100
 
     private(set) var kinds: [ModelID: [String: FeatureKind]] = [:]
     private var horizons: [ModelID: Int64] = [:]
+    /// The first row of each model's uploaded references.
+    private var referenceStarts: [ModelID: Int64] = [:]
 
-    /// The longest horizon of any model: no record before it can be taken.
-    var horizonMax: Int64 {
-        horizons.values.reduce(ModelSchema.defaultHorizonMilliseconds, max)
+    /// The first event time that any model takes: no record before it can be taken.
+    func earliestTime(at now: EventTime) -> Int64 {
+        let models = Set(horizons.keys).union(referenceStarts.keys)
+        return models.reduce(earliestTime(of: nil, at: now)) {
+            min($0, earliestTime(of: $1, at: now))
+        }
+    }
+
+    /// The first event time that a model takes: the horizon behind the clock, or the first row of its
+    /// reference, whichever is earlier.
+    ///
+    /// So a stream of the past is taken when its reference was pinned.
+    private func earliestTime(of model: ModelID?, at now: EventTime) -> Int64 {
+        let horizon =
+            model.flatMap { horizons[$0] } ?? ModelSchema.defaultRetentionMilliseconds
+        let behind = now.advanced(byMilliseconds: -horizon).milliseconds
+        return model.flatMap { referenceStarts[$0] }.map { min($0, behind) } ?? behind
     }
 
     init(_ monitor: Monitor) {
         for (model, state) in monitor.collector.models {
             kinds[model] = [:]
             horizons[model] = state.schema.horizonMilliseconds
+            referenceStarts[model] = state.referenceStart?.milliseconds
             for feature in state.schema.features { kinds[model]?[feature.name] = feature.kind }
         }
     }
@@ -52,9 +73,16 @@ struct KnownModels: Sendable {
         case .predictions(let batch):
             let errors = timeErrors(batch.times, of: batch.model, at: now)
             return errors.isEmpty ? admit(batch.model, columns(of: batch)) : errors
-        case .pinReference(let batch, _): return admit(batch.model, columns(of: batch))
+        case .pinReference(let batch, _):
+            let errors = admit(batch.model, columns(of: batch))
+            if errors.isEmpty, let first = batch.times.min() {
+                referenceStarts[batch.model] = min(referenceStarts[batch.model] ?? first, first)
+            }
+            return errors
         case .inference(let half): return admit(half.batch.model, columns(of: half.batch))
-        case .groundTruth(let batch): return admit(batch.model, [])
+        case .groundTruth(let batch):
+            let errors = timeErrors(batch.times, of: batch.model, at: now)
+            return errors.isEmpty ? admit(batch.model, []) : errors
         case .declareSchema(let schema):
             if let horizon = schema.horizonMilliseconds { horizons[schema.model] = horizon }
             return admit(schema.model, schema.features.map { ($0.name, $0.kind) })
@@ -70,8 +98,7 @@ struct KnownModels: Sendable {
         _ times: [Int64], of model: ModelID, at now: EventTime?
     ) -> [ItemError] {
         guard let now else { return [] }
-        let horizon = horizons[model] ?? ModelSchema.defaultHorizonMilliseconds
-        let earliest = now.advanced(byMilliseconds: -horizon).milliseconds
+        let earliest = earliestTime(of: model, at: now)
         let latest = now.advanced(byMilliseconds: Self.futureMillisecondsMax).milliseconds
         var errors: [ItemError] = []
         for (row, time) in times.enumerated() where time < earliest || time > latest {
@@ -81,7 +108,7 @@ struct KnownModels: Sendable {
                     line: row + 1, pointer: "/ts",
                     code: isOld ? "event-too-old" : "event-in-future",
                     detail: "\(EventTime(milliseconds: time)) is "
-                        + (isOld ? "beyond the model's horizon" : "over 10 min ahead of the clock"))
+                        + (isOld ? Self.tooOld : "over 10 min ahead of the clock"))
             )
             if errors.count == Self.errorCountMax { break }
         }

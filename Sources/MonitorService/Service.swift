@@ -170,18 +170,16 @@ public final class Service: Sendable {
 
     /// These are the event times that are taken now, in milliseconds since the epoch.
     ///
-    /// By the wall clock: the longest horizon back, and ten minutes ahead for clocks that are wrong. By
+    /// By the wall clock: as far back as any model reaches, and ten minutes ahead for clocks that are wrong. By
     /// the event clock now is unknown, so only what no stream of records holds is refused.
     public var acceptedTimes: ClosedRange<Int64> {
         switch configuration.clock {
         case .event: return 0...7_258_118_400_000
         case .wall:
             let now = WallClock.now()
-            let horizon = runner.known.withLock { $0.horizonMax }
+            let earliest = runner.known.withLock { $0.earliestTime(at: now) }
             let ahead = KnownModels.futureMillisecondsMax
-            return now.advanced(byMilliseconds: -horizon)
-                .milliseconds...now
-                .advanced(byMilliseconds: ahead).milliseconds
+            return earliest...now.advanced(byMilliseconds: ahead).milliseconds
         }
     }
 

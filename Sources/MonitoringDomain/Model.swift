@@ -65,6 +65,8 @@ public struct ModelSchema: Hashable, Sendable {
     public var identity: JoinKey?
     /// How long ids are known after their event time; nil is `defaultHorizonMilliseconds`.
     public var horizonMilliseconds: Int64?
+    /// Ninety days: how far behind the clock a record may be where no horizon is declared.
+    public static let defaultRetentionMilliseconds = 90 * WindowSpan.day
     /// Ten years: a stream of the past may be sent whole, all predictions before all ground truth.
     ///
     /// What bounds memory is that older hours are sealed; what an owner saves with less is disk.

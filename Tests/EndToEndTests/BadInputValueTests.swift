@@ -149,6 +149,31 @@ extension EndToEndTests {
             }
         }
 
+        @Test(.timeLimit(.minutes(1)))
+        func `a stream of the past is taken where its reference was pinned, also after a restart`()
+            throws
+        {
+            let folder = try Repository.temporaryFolder("past")
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let data = folder.appendingPathComponent("data")
+            var stream = RecordStream(model: "past", startingAt: monday - 900_000_000_000, seed: 4)
+            let reference = stream.next(100).map(\.reference)
+            let later = stream.next(20)
+            var server = try LeewayServer(data: data, clock: "wall")
+            let refused = try server.client.post("/v1/predictions", ndjson(later.map(\.prediction)))
+            #expect(refused.status == 422 && refused.text.contains("event-too-old"))
+
+            try server.client.pinReference(of: "past", reference)
+            try server.client.ingest(later.prefix(10).map(\.prediction))
+            #expect(server.stop() == 0)
+            server = try LeewayServer(data: data, clock: "wall")
+            try server.client.ingest(later.suffix(10).map(\.prediction))
+            try server.client.ingest(later.map(\.groundTruth), as: "ground-truth")
+
+            #expect(try server.client.volume(of: "past") == 20)
+            server.kill()
+        }
+
         /// Values that look bad and are good.
         static let goodRecords = [
             record("ts", "\"2016-12-31T23:59:60Z\""), record("ts", "\"2026-11-23T00:00:00-00:00\""),

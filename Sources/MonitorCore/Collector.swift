@@ -1,11 +1,15 @@
 public import ByteCoding
 public import MonitoringDomain
+import RuleLanguage
 public import WindowAggregation
 
 /// This is the first of the two machines: it joins, folds rows into panes, and counts each id once.
 public struct Collector: Sendable {
     /// These are the models that any input named.
     public private(set) var models: [ModelID: ModelCollector] = [:]
+
+    /// The rule groups that name classic detectors.
+    private var watching: [RuleGroup] = []
 
     /// This is where each model's sealed ids live.
     private let storage: @Sendable (ModelID) -> PartitionStorage
@@ -19,11 +23,30 @@ public struct Collector: Sendable {
         _ model: ModelID, _ body: (inout ModelCollector) -> Result
     ) -> Result {
         // Taken out and put back, so that the value is unique and is changed in place.
-        var collector =
-            models.removeValue(forKey: model)
-            ?? ModelCollector(schema: ModelSchema(model: model), storage: storage(model))
+        var collector = models.removeValue(forKey: model) ?? newModel(model)
         defer { models[model] = collector }
         return body(&collector)
+    }
+
+    private func newModel(_ model: ModelID) -> ModelCollector {
+        var collector = ModelCollector(schema: ModelSchema(model: model), storage: storage(model))
+        collector.detectors.want(detectors(of: model))
+        return collector
+    }
+
+    /// Runs the classic detectors that the rules name.
+    mutating func watch(_ rules: RuleSet) {
+        watching = rules.groups.filter { !$0.detectors.isEmpty }
+        for model in models.keys {
+            let wanted = detectors(of: model)
+            if models[model]?.detectors.wanted != wanted {
+                withModel(model) { $0.detectors.want(wanted) }
+            }
+        }
+    }
+
+    private func detectors(of model: ModelID) -> Set<Statistic> {
+        watching.filter { $0.matches(model) }.reduce(into: []) { $0.formUnion($1.detectors) }
     }
 
     /// Counts a batch in.

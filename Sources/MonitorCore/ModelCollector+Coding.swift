@@ -31,6 +31,7 @@ extension ModelCollector {
         writer.writeCount(waitingOutcomes.count)
         for outcome in waitingOutcomes { outcome.encode(to: &writer) }
         aggregator.encode(to: &writer)
+        detectors.encode(to: &writer)
     }
 
     /// Reads what `encode` wrote.
@@ -76,6 +77,7 @@ extension ModelCollector {
             waitingOutcomes.append(try Outcome(decoding: &reader))
         }
         aggregator = try ModelAggregator(decoding: &reader)
+        detectors = try ErrorDetectors(decoding: &reader)
     }
 
     /// The two inputs hold every part: one the source, the other the schema.

@@ -42,6 +42,8 @@ public struct ModelCollector: Sendable {
     var movingAfterLearning: MovingReference?
     /// Admitted rows by version, for a reference that is to be learned from a version's first ones.
     var rowCountOfVersion: [String: Int] = [:]
+    /// These are the classic detectors that rules name, over the errors.
+    var detectors = ErrorDetectors()
     /// This is which ids were counted, and what waits for its other side.
     public internal(set) var join: OutcomeJoin
     /// This is the halves that wait for their others, and what became of earlier ones.
@@ -138,6 +140,7 @@ public struct ModelCollector: Sendable {
             watermark = max(watermark ?? time, time)
         }
         countVersions(of: batch, rows: admission.rows, at: occasion.position)
+        for outcome in admission.outcomes { detectors.absorb(outcome) }
         if isLearning {
             if !admission.rows.isEmpty { waiting.append(batch.selecting(rows: admission.rows)) }
             waitingOutcomes += admission.outcomes
@@ -179,6 +182,7 @@ public struct ModelCollector: Sendable {
             change.removed = change.removed.map { aggregator.separated($0) }
             change.added = change.added.map { aggregator.separated($0) }
             if change.isDuplicate { absorption.duplicateCount += 1 }
+            if change.removed == nil, let added = change.added { detectors.absorb(added) }
             if isLearning {
                 if let removed = change.removed,
                     let index = waitingOutcomes.lastIndex(of: removed)
@@ -292,6 +296,9 @@ public struct ModelCollector: Sendable {
 
     /// This is the answer to a question; insufficient samples while the reference is being learned.
     public func measure(_ query: MeasurementQuery, window: TimeWindow) -> Measurement {
+        if query.statistic.group == .detector, query.statistic != .drift {
+            return detectors.measure(query, window: window)
+        }
         guard isLearning else { return aggregator.measure(query, window: window) }
         return Measurement(
             model: query.model, statistic: query.statistic, feature: query.feature,

@@ -78,7 +78,9 @@ public struct Monitor: Sendable {
             let refolding = collector.models[model]?.refolding
             if refolding?.id == id { application.refolding = refolding }
         case .declareSchema(let schema): collector.declare(schema, at: position)
-        case .rules(let files): application.effects = judge.load(files)
+        case .rules(let files):
+            application.effects = judge.load(files)
+            collector.watch(judge.engine.rules)
         case .tick(let now):
             if clock == .wall { application.effects = judge.evaluate(collector, at: now) }
         case .report(let report, let time):
@@ -146,6 +148,7 @@ public struct Monitor: Sendable {
         }
         collector = try Collector(decoding: &reader, storage: storage)
         judge = try Judge(decoding: &reader)
+        collector.watch(judge.engine.rules)
         guard reader.isAtEnd else {
             throw .invalid(offset: reader.offset, reason: "\(reader.remaining) bytes too many")
         }

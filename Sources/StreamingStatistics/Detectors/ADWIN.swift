@@ -137,3 +137,48 @@ public struct ADWIN: Equatable, Sendable {
             + 2.0 / 3 * confidence * reciprocal
     }
 }
+
+extension ADWIN {
+    /// These are all its changing numbers, to be stored.
+    public var numbers: [Double] {
+        var numbers = [width, total, deviation, Double(tick), isStartingAfresh ? 1 : 0]
+        for row in rows {
+            numbers.append(Double(row.count))
+            for bucket in row { numbers += [bucket.total, bucket.deviation] }
+        }
+        return numbers
+    }
+
+    /// Goes on from stored numbers of a detector with the same settings.
+    ///
+    /// - Returns: False, and nothing changed, when no detector can have them.
+    public mutating func restore(_ numbers: [Double]) -> Bool {
+        guard numbers.count >= 6, numbers.allSatisfy(\.isFinite),
+            let tick = storedCount(numbers[3]), numbers[4] == 0 || numbers[4] == 1
+        else { return false }
+        var rows: [[Bucket]] = []
+        var rest = numbers.dropFirst(5)
+        var held = 0.0
+        while let first = rest.popFirst() {
+            guard rows.count < 50, let count = storedCount(first), count <= Self.bucketCountMax,
+                rest.count >= 2 * count
+            else { return false }
+            var row: [Bucket] = []
+            for _ in 0..<count {
+                guard let total = rest.popFirst(), let deviation = rest.popFirst() else {
+                    return false
+                }
+                row.append(Bucket(total: total, deviation: deviation))
+            }
+            held += Double(count) * Double(1 << rows.count)
+            rows.append(row)
+        }
+        // The oldest bucket is what a cut takes away, so the last row holds one, or nothing is held.
+        guard held == numbers[0], rows.last?.isEmpty == false || rows.count == 1 else {
+            return false
+        }
+        (width, total, deviation) = (numbers[0], numbers[1], numbers[2])
+        (self.rows, self.tick, isStartingAfresh) = (rows, tick, numbers[4] == 1)
+        return true
+    }
+}

@@ -135,3 +135,51 @@ public struct EarlyDriftDetectionMethod: Equatable, Sendable {
         return status
     }
 }
+
+extension DriftDetectionMethod {
+    /// These are all its changing numbers, to be stored.
+    public var numbers: [Double] {
+        [
+            Double(count), errorRate, best == nil ? 0 : 1, best?.errorRate ?? 0,
+            best?.deviation ?? 0, status.number,
+        ]
+    }
+
+    /// Goes on from stored numbers of a detector with the same settings.
+    ///
+    /// - Returns: False, and nothing changed, when no detector can have them.
+    public mutating func restore(_ numbers: [Double]) -> Bool {
+        guard numbers.count == 6, let count = storedCount(numbers[0]),
+            let status = DetectorStatus(number: numbers[5]), (0...1).contains(numbers[1]),
+            [0, 1].contains(numbers[2]), (0...1).contains(numbers[3]), (0...1).contains(numbers[4])
+        else { return false }
+        (self.count, errorRate, self.status) = (count, numbers[1], status)
+        best = numbers[2] == 1 ? (numbers[3], numbers[4]) : nil
+        return true
+    }
+}
+
+extension EarlyDriftDetectionMethod {
+    /// These are all its changing numbers, to be stored.
+    public var numbers: [Double] {
+        [
+            Double(count), Double(errorCount), meanDistance, spreadMax == nil ? 0 : 1,
+            spreadMax ?? 0, squares, Double(lastError), status.number,
+        ]
+    }
+
+    /// Goes on from stored numbers of a detector with the same settings.
+    ///
+    /// - Returns: False, and nothing changed, when no detector can have them.
+    public mutating func restore(_ numbers: [Double]) -> Bool {
+        guard numbers.count == 8, numbers.allSatisfy({ $0 >= 0 && $0.isFinite }),
+            let count = storedCount(numbers[0]), let errorCount = storedCount(numbers[1]),
+            let lastError = storedCount(numbers[6]), errorCount <= count, lastError <= count,
+            let status = DetectorStatus(number: numbers[7]), [0, 1].contains(numbers[3])
+        else { return false }
+        (self.count, self.errorCount, self.lastError) = (count, errorCount, lastError)
+        (meanDistance, squares, self.status) = (numbers[2], numbers[5], status)
+        spreadMax = numbers[3] == 1 ? numbers[4] : nil
+        return true
+    }
+}

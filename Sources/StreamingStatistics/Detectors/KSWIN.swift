@@ -54,6 +54,18 @@ public struct KSWIN: Equatable, Sendable {
         return .drift
     }
 
+    /// These are all its changing numbers, to be stored.
+    public var numbers: [Double] { window }
+
+    /// Goes on from stored numbers of a detector with the same settings.
+    ///
+    /// - Returns: False, and nothing changed, when no detector can have them.
+    public mutating func restore(_ numbers: [Double]) -> Bool {
+        guard numbers.count <= windowCount, !numbers.contains(where: \.isNaN) else { return false }
+        window = numbers
+        return true
+    }
+
     /// The distance of two sorted samples.
     private static func distance(_ one: [Double], _ two: [Double]) -> Double {
         var (i, j) = (0, 0)

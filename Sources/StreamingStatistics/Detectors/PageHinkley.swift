@@ -76,3 +76,24 @@ public struct PageHinkley: Equatable, Sendable {
         return status
     }
 }
+
+extension PageHinkley {
+    /// These are all its changing numbers, to be stored.
+    public var numbers: [Double] {
+        [Double(count), mean, increase, increaseMin, decrease, decreaseMax, status.number]
+    }
+
+    /// Goes on from stored numbers of a detector with the same settings.
+    ///
+    /// - Returns: False, and nothing changed, when no detector can have them.
+    public mutating func restore(_ numbers: [Double]) -> Bool {
+        guard numbers.count == 7, !numbers.contains(where: \.isNaN),
+            let count = storedCount(numbers[0]), let status = DetectorStatus(number: numbers[6]),
+            numbers[1].isFinite
+        else { return false }
+        (self.count, mean, self.status) = (count, numbers[1], status)
+        (increase, increaseMin) = (numbers[2], numbers[3])
+        (decrease, decreaseMax) = (numbers[4], numbers[5])
+        return true
+    }
+}

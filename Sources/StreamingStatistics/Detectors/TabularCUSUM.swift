@@ -49,3 +49,20 @@ public struct TabularCUSUM: Equatable, Sendable {
         return alarm
     }
 }
+
+extension TabularCUSUM {
+    /// These are all its changing numbers, to be stored.
+    public var numbers: [Double] { [upper, lower, alarm == nil ? 0 : alarm == .up ? 1 : 2] }
+
+    /// Goes on from stored numbers of a detector with the same settings.
+    ///
+    /// - Returns: False, and nothing changed, when no detector can have them.
+    public mutating func restore(_ numbers: [Double]) -> Bool {
+        guard numbers.count == 3, numbers[0] >= 0, numbers[1] >= 0,
+            [0, 1, 2].contains(numbers[2])
+        else { return false }
+        (upper, lower) = (numbers[0], numbers[1])
+        alarm = numbers[2] == 0 ? nil : numbers[2] == 1 ? .up : .down
+        return true
+    }
+}

@@ -14,10 +14,12 @@ struct BenchCommand: ParsableCommand {
               join          predictions with ids, up to 50 million of them
               ingest        the real server over HTTP, durable and joined
               false-alarms  simulated traffic without drift: each method's alarms against its promise
+              plots         the plots of docs/statistics.md as SVG files; only when it is named
 
             Examples:
               leeway bench ingest --seconds 60 --json
               leeway bench false-alarms --replications 1000
+              leeway bench plots --to docs/plots
             """)
 
     private static let known = [
@@ -25,17 +27,19 @@ struct BenchCommand: ParsableCommand {
     ]
 
     @Argument(
-        help: "Benchmarks: path, histogram, memory, join, ingest, false-alarms. All where absent.")
+        help: "Benchmarks: path, histogram, memory, join, ingest, false-alarms; or plots.")
     var names: [String] = []
     @Flag(help: "One JSON object a line.")
     var json = false
     @Option(help: "How long the server is loaded.")
     var seconds = 60
-    @Option(help: "Simulated worlds of false-alarms; its time grows with them.")
+    @Option(help: "The folder that plots writes to.")
+    var to = "docs/plots"
+    @Option(help: "Simulated worlds of false-alarms and plots; their time grows with them.")
     var replications = FalseAlarmBenchmark.usualReplicationCount
 
     func validate() throws {
-        for name in names where !Self.known.contains(name) {
+        for name in names where !Self.known.contains(name) && name != "plots" {
             throw ValidationError(
                 "no benchmark \"\(name)\"; \(Self.known.joined(separator: ", ")) are")
         }
@@ -56,6 +60,7 @@ struct BenchCommand: ParsableCommand {
                 case "join": try JoinBenchmark.run(show)
                 case "ingest": try IngestBenchmark.run(seconds: seconds, show)
                 case "false-alarms": showFalseAlarms()
+                case "plots": try writePlots()
                 default: for result in try PathBenchmark.run() { show(result) }
                 }
             }
@@ -92,6 +97,22 @@ struct BenchCommand: ParsableCommand {
     private func showFalseAlarms() {
         let rows = FalseAlarmBenchmark.run(replicationCount: replications)
         for line in json ? rows.map(\.json) : FalseAlarmBenchmark.table(rows) { print(line) }
+    }
+
+    private func writePlots() throws {
+        let folder = URL(fileURLWithPath: to)
+        do {
+            try FileManager.default.createDirectory(
+                at: folder, withIntermediateDirectories: true)
+            for plot in DocumentationPlots.all(replicationCount: replications) {
+                let file = folder.appendingPathComponent(plot.name)
+                try Data(plot.svg.utf8).write(to: file)
+                print(file.path)
+            }
+        } catch {
+            throw CommandFailure(
+                code: .dependency, message: "error: \(to): \(error.localizedDescription)")
+        }
     }
 
     private func rounded(_ value: Double) -> Double { (value * 10).rounded() / 10 }

@@ -9,11 +9,13 @@ import Testing
     }
 
     private static func rules(_ names: [Statistic] = detectors, model: String = "*") -> Input {
-        let rules = names.map {
-            "  - { alert: \($0.rawValue), expr: \"\($0.rawValue)(error, window: 7d) > 0\" }\n"
+        let rules = names.map(\.rawValue).map {
+            "  - { alert: \($0), expr: \"\($0)(error, window: 7d) > 0\" }\n"
         }
         return .rules([
-            RuleFile(name: "g.yaml", text: "group: g\nmodel: \"\(model)\"\nrules:\n" + rules.joined())
+            RuleFile(
+                name: "g.yaml",
+                text: "group: g\nmodel: \"\(model)\"\nrules:\n" + rules.joined())
         ])
     }
 

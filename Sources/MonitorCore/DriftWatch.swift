@@ -39,6 +39,8 @@ struct DriftWatch: Equatable, Sendable {
     var judged: [Judged] = []
     /// Where the next window begins.
     var next: EventTime
+    /// Where the oldest window begins that late rows can still change.
+    var oldest: EventTime
     /// The model's rows and the minute when late rows were last looked for.
     var lastLook: (recordCount: UInt64, minute: Int64) = (0, .min)
 
@@ -46,6 +48,7 @@ struct DriftWatch: Equatable, Sendable {
         left.identity == right.identity && left.names == right.names
             && left.referenceCount == right.referenceCount && left.history == right.history
             && left.judged == right.judged && left.next == right.next
+            && left.oldest == right.oldest
             && left.lastLook == right.lastLook
     }
 
@@ -65,22 +68,26 @@ struct DriftWatch: Equatable, Sendable {
         referenceCount = UInt64(clamping: reference.rowCount)
         history = BudgetedHistory(detector, retainedCountMax: Self.retainedCountMax)
         let span = WindowSpan.milliseconds(plan.span)
-        next = span.window(containing: extent.start).start
+        let first = span.window(containing: extent.start).start
         // Rows that a reference was learned from are no new evidence.
-        if let learned = reference.learnedThrough, learned >= next {
+        if let learned = reference.learnedThrough, learned >= first {
             next = span.window(containing: learned).end
+        } else {
+            next = first
         }
+        oldest = next
     }
 
     init(
         identity: Identity, names: [String], referenceCount: UInt64, history: BudgetedHistory,
-        next: EventTime
+        next: EventTime, oldest: EventTime
     ) {
         self.identity = identity
         self.names = names
         self.referenceCount = referenceCount
         self.history = history
         self.next = next
+        self.oldest = oldest
     }
 
     static func identity(_ plan: DriftPlan, _ state: ModelCollector) -> Identity? {
@@ -153,7 +160,7 @@ struct DriftWatch: Equatable, Sendable {
             judged.append(
                 Judged(start: start, rowCount: count, isRevised: false, verdict: verdict))
         }
-        judged.removeFirst(max(0, judged.count - Self.retainedCountMax))
+        trim()
         // Windows without rows are no step of the detector and are passed over.
         if windows.count > Self.windowCountMax {
             next = windows[Self.windowCountMax].start
@@ -182,11 +189,11 @@ struct DriftWatch: Equatable, Sendable {
     }
 
     private mutating func restate(_ state: ModelCollector) {
-        guard let first = judged.first?.start, first < next else { return }
+        guard oldest < next else { return }
         let known = Dictionary(
             judged.map { ($0.start, $0.rowCount) }, uniquingKeysWith: { first, _ in first })
         let changed = state.aggregator.rowCounts(
-            version: identity.version, in: TimeWindow(start: first, end: next), span: span
+            version: identity.version, in: TimeWindow(start: oldest, end: next), span: span
         ).filter { known[$0.start] != $0.count }
         guard !changed.isEmpty else { return }
         let verdicts = history.restate(changed.map { window($0.start, state) })
@@ -202,6 +209,12 @@ struct DriftWatch: Equatable, Sendable {
             judged[place].isRevised = true
         }
         for (index, verdict) in verdicts.enumerated() { judged[index].verdict = verdict }
-        judged.removeFirst(max(0, judged.count - Self.retainedCountMax))
+        trim()
+    }
+
+    private mutating func trim() {
+        guard judged.count > Self.retainedCountMax else { return }
+        judged.removeFirst(judged.count - Self.retainedCountMax)
+        oldest = judged[0].start
     }
 }

@@ -7,7 +7,7 @@ import StreamingStatistics
 //     key        model, group, span
 //     identity   plan (budget, sharers, subjects), version, reference
 //     streams    name, reference counts, ordered; K is their number
-//     reference  rows; next window's start; last look
+//     reference  rows; next and oldest window's start; last look
 //     base       the detector before the oldest retained window: values, scores
 //     windows    start, rows, revised, counts of each stream
 //
@@ -92,6 +92,7 @@ extension DriftWatch {
         }
         writer.writeVarint(referenceCount)
         writer.write(next.milliseconds)
+        writer.write(oldest.milliseconds)
         writer.write(lastLook.recordCount)
         writer.write(lastLook.minute)
         let state = history.base.state
@@ -138,6 +139,7 @@ extension DriftWatch {
         }
         let referenceCount = try reader.readVarint()
         let next = EventTime(milliseconds: try reader.read())
+        let oldest = EventTime(milliseconds: try reader.read())
         let look = (recordCount: try reader.read(UInt64.self), minute: try reader.read(Int64.self))
         var state = BudgetedDetector.State(values: [], scores: [])
         for _ in streams {
@@ -155,7 +157,8 @@ extension DriftWatch {
         }
         self.init(
             identity: identity, names: names, referenceCount: referenceCount,
-            history: BudgetedHistory(base, retainedCountMax: Self.retainedCountMax), next: next)
+            history: BudgetedHistory(base, retainedCountMax: Self.retainedCountMax), next: next,
+            oldest: oldest)
         lastLook = look
         try readWindows(&reader)
     }

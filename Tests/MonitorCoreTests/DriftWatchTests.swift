@@ -129,6 +129,29 @@ import Testing
         #expect(revisedCount > 0)
     }
 
+    @Test func `rows before the first judged window are judged when they come`() throws {
+        var traffic = Traffic(seed: 10)
+        var replay = Replay(clock: .event)
+        replay.apply([Self.rules(), try Self.pin(&traffic)])
+        let early = (0..<6).map { _ in traffic.next(50) }
+        let first = EventTime(milliseconds: early[3][0].time)
+        let start = EventTime(
+            milliseconds: first.milliseconds - first.milliseconds % Self.span)
+        // One row makes the version known from there on.
+        replay.apply(.predictions(try Batches.predictions([early[0][0]])))
+        for rows in Self.rows(&traffic, quiet: 3, shifted: 0) {
+            replay.apply(.predictions(try Batches.predictions(rows)))
+        }
+        let before = try drift(replay, at: start)
+
+        for rows in early { replay.apply(.predictions(try Batches.predictions(rows))) }
+        replay.apply(.predictions(try Batches.predictions(traffic.next(60))))
+
+        let after = try drift(replay, at: start)
+        #expect(after.count > before.count)
+        #expect(after.isRevised)
+    }
+
     @Test(arguments: ["{ false_alarms: 1 per 1d }", "{ false_alarms: 1 per 1d, null: windows }"])
     func `a restored snapshot goes on as the monitor would have`(budget: String) throws {
         var traffic = Traffic(seed: 5)

@@ -139,6 +139,8 @@ let package = Package(
             ]),
         tests("leewayTests", ["MonitoringDomain", "leeway"]),
         // The executable is a dependency so that it is built before its tests run it.
-        tests("EndToEndTests", ["MonitoringDomain", "MonitoringTestSupport", "leeway"]),
+        tests(
+            "EndToEndTests",
+            ["MonitoringDomain", "MonitorStore", "MonitoringTestSupport", "leeway"]),
     ]
 )

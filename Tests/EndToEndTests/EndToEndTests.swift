@@ -14,7 +14,10 @@ final class Site {
     let rules: URL
     private(set) var server: LeewayServer
 
-    init(_ name: String, ruleFile: String? = nil) throws {
+    private let arguments: [String]
+
+    init(_ name: String, ruleFile: String? = nil, arguments: [String] = []) throws {
+        self.arguments = arguments
         folder = try Repository.temporaryFolder(name)
         data = folder.appendingPathComponent("data")
         rules = folder.appendingPathComponent("rules")
@@ -24,7 +27,7 @@ final class Site {
         if let ruleFile {
             try Data(ruleFile.utf8).write(to: rules.appendingPathComponent("rules.yaml"))
         }
-        server = try LeewayServer(data: data, rules: rules)
+        server = try LeewayServer(data: data, rules: rules, arguments: arguments)
     }
 
     deinit {
@@ -35,7 +38,9 @@ final class Site {
     var client: HTTPClient { server.client }
 
     /// Starts the server again on the same data; the old one must have ended.
-    func restart() throws { server = try LeewayServer(data: data, rules: rules) }
+    func restart() throws {
+        server = try LeewayServer(data: data, rules: rules, arguments: arguments)
+    }
 }
 
 extension HTTPClient {

@@ -1,4 +1,5 @@
 import Foundation
+import MonitorStore
 import MonitoringTestSupport
 import Testing
 
@@ -31,6 +32,29 @@ extension EndToEndTests {
             #expect(result.requests >= 1)
             #expect(result.verdicts.contains("helped"))
             #expect(result.withLoop.accuracy > result.withoutLoop.accuracy)
+        }
+
+        @Test(.timeLimit(.minutes(2)))
+        func `a report over the API reaches PostgreSQL, and its verdict after it`() throws {
+            let postgres = try TemporaryPostgres()
+            defer { postgres.stop() }
+            let loop = try Loop(arguments: ["--postgres", postgres.dsn])
+            try loop.run()
+
+            let connection = try PostgresConnection(dsn: postgres.dsn)
+            defer { connection.close() }
+            let sql = """
+                SELECT state, result->>'new_version', verification->>'verdict'
+                  FROM leeway.retraining_requests
+                """
+            var rows: [[String?]] = []
+            _ = wait(upTo: 30) {
+                rows = (try? connection.query(sql).rows) ?? []
+                return rows == [["succeeded", "2", "helped"]]
+            }
+            #expect(rows == [["succeeded", "2", "helped"]])
+            let status = try loop.site.client.get("/v1/status").text
+            #expect(status.contains(#""deliveries":{"pending":0,"given_up":0,"reasons":[]}"#))
         }
 
         @Test(.timeLimit(.minutes(2)))
@@ -77,7 +101,7 @@ struct Loop {
 
     let site: Site
 
-    init() throws {
+    init(arguments: [String] = []) throws {
         site = try Site(
             "loop",
             ruleFile: """
@@ -90,7 +114,7 @@ struct Loop {
                     cooldown: 3d
                     request: { queue: default, training_window: 1d }
 
-                """)
+                """, arguments: arguments)
     }
 
     func requests() throws -> [Request] {

@@ -295,6 +295,24 @@ private func drawn(
         #expect(history == inTime)
     }
 
+    @Test(arguments: BudgetedDetector.Null.allCases)
+    func `several windows are restated at once, also ones that were not there`(
+        null: BudgetedDetector.Null
+    ) {
+        var random = SeededGenerator(seed: 37)
+        let fresh = detector(null, &random)
+        let all = windows(0..<12, &random, shifted: [0.15, 0.2, 0.4, 0.25])
+        var history = BudgetedHistory(fresh, retainedCountMax: 10)
+        for window in all where ![3, 6, 11].contains(window.index) { _ = history.absorb(window) }
+        var inTime = BudgetedHistory(fresh, retainedCountMax: 10)
+        let verdicts = all.map { inTime.absorb($0) }
+
+        let restated = history.restate([all[11], all[3], all[6], all[7]])
+
+        #expect(restated == verdicts)
+        #expect(history == inTime)
+    }
+
     @Test func `a verdict says how far the window is, and what is certain of it`() {
         var detector = BudgetedDetector(
             streams: [DriftStream(referenceCounts: [[5_000, 5_000]], isOrdered: true)],

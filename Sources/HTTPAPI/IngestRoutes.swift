@@ -64,8 +64,11 @@ struct IngestRoutes {
     private func reference(_ request: Request, model: ModelID) async throws -> Response {
         let body = try await RequestBody.records(
             of: request, decodedLimitBytes: RequestBody.referenceSizeBytesMax)
-        let kinds = runner.kindLookup()
         let now = WallClock.now()
+        if let answer = try await chosenReference(body.bytes, model: model, now: now) {
+            return answer
+        }
+        let kinds = runner.kindLookup()
         // References are older and larger than batches: the body's size is their bound.
         let found = try decoding.decode(
             body, isPartial: false, times: .min ... .max, rowCountMax: .max
@@ -81,8 +84,38 @@ struct IngestRoutes {
                 detail: "records of other models than \"\(model)\" found", outcome: "not_stored")
         }
         _ = try await submit([.pinReference(batch, pinnedAt: now)])
-        let answer = try await runner.read { $0.collector.models[model]?.referenceJSON ?? .null }
-        return .json(answer, status: .created)
+        return .json(try await newestReference(of: model), status: .created)
+    }
+
+    /// The reference that was asked for last, active or on its way.
+    private func newestReference(of model: ModelID) async throws -> JSONValue {
+        try await runner.read { monitor in
+            guard let state = monitor.collector.models[model],
+                let entry = state.references.entries.last
+            else { return .null }
+            return state.isActive(entry.id)
+                ? state.referenceJSON : state.referenceJSON(id: entry.id, progress: nil) ?? .null
+        }
+    }
+
+    /// Nil when the body holds records.
+    private func chosenReference(
+        _ body: [UInt8], model: ModelID, now: EventTime
+    ) async throws -> Response? {
+        let source: ReferenceSource
+        do {
+            guard let found = try ReferenceBody.decode(body) else { return nil }
+            source = found
+        } catch {
+            throw Problem(
+                .unprocessableContent, "invalid-field", "Invalid reference",
+                detail: error.description, outcome: "not_stored")
+        }
+        guard try await runner.read({ $0.collector.models[model] != nil }) else {
+            throw Problem.notFound("model \"\(model)\" is not known")
+        }
+        _ = try await submit([.chooseReference(model, source, at: now)])
+        return .json(try await newestReference(of: model), status: .created)
     }
 
     /// Stores what was decoded, and answers what was refused with it.

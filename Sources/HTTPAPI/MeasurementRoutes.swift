@@ -13,7 +13,8 @@ struct MeasurementRoutes {
 
     /// The parameters of a question.
     private static let parameters: Set<String> = [
-        "window", "statistic", "feature", "version", "from", "to", "step", "smoothing",
+        "window", "statistic", "feature", "version", "segment", "from", "to", "step", "smoothing",
+        "q",
     ]
 
     /// The forms of an answer, by media type; the first is what is given to those who do not ask.
@@ -94,7 +95,25 @@ struct MeasurementRoutes {
             features: values["feature"]?.split(separator: ",").map { String($0) } ?? [],
             version: values["version"], span: span, from: try time("from", in: values),
             to: try time("to", in: values), step: try step(values["step"], of: span),
-            smoothing: try smoothing(values["smoothing"]))
+            smoothing: try smoothing(values["smoothing"]), segment: try segment(values["segment"]),
+            fraction: try fraction(values["q"]))
+    }
+
+    private func segment(_ text: String?) throws -> Segment? {
+        guard let text else { return nil }
+        guard let segment = Segment(text) else {
+            throw Problem.invalidParameter(
+                "segment", "\"\(text)\" found; key:value, as in channel:web, expected")
+        }
+        return segment
+    }
+
+    private func fraction(_ text: String?) throws -> Double? {
+        guard let text else { return nil }
+        guard let fraction = Double(text), (0...1).contains(fraction) else {
+            throw Problem.invalidParameter("q", "\"\(text)\" found; 0 to 1 expected")
+        }
+        return fraction
     }
 
     private func values(_ request: Request) throws -> [String: String] {

@@ -24,10 +24,19 @@ struct ReadRoutes {
         }
         router.get("/v1/models/:model/references") { _, context in
             let model = try modelID(context.parameters.require("model"))
+            let progress = service.references.progress(of: model)
             return Response.json(
-                try await known(model) {
-                    .object([("references", .array([$0.referenceJSON].filter { $0 != .null }))])
-                })
+                try await known(model) { $0.referencesJSON(progress: progress) })
+        }
+        router.get("/v1/models/:model/references/:reference") { _, context in
+            let model = try modelID(context.parameters.require("model"))
+            let id = try context.parameters.require("reference")
+            let progress = service.references.progress(of: model)
+            let answer = try await known(model) {
+                $0.referenceJSON(id: id, progress: progress) ?? .null
+            }
+            guard answer != .null else { throw Problem.notFound("no reference \"\(id)\"") }
+            return Response.json(answer)
         }
         router.get("/v1/alerts") { request, _ in
             let text = request.uri.queryParameters["phase"].map { String($0) }

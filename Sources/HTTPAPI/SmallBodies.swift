@@ -16,6 +16,7 @@ enum SchemaBody {
         let pane: String?
         let identity: String?
         let features: [Feature]?
+        let segments: [String]?
     }
 
     /// A label: a text, a whole number or a boolean, compared by its text.
@@ -61,6 +62,15 @@ enum SchemaBody {
             }
             schema.paneMilliseconds = span
         }
+        let keys = wire.segments ?? []
+        guard keys.count <= Segment.keyCountMax, Set(keys).count == keys.count,
+            keys.allSatisfy({ !$0.isEmpty && $0 != "version" && !$0.contains(":") })
+        else {
+            throw BodyError(
+                description: "segments: at most \(Segment.keyCountMax) different keys without a "
+                    + "colon expected; version is always one")
+        }
+        schema.segments = keys
         var names: Set<String> = []
         for feature in wire.features ?? [] {
             guard let kind = FeatureKind(rawValue: feature.kind) else {
@@ -114,5 +124,55 @@ private func decodeBody<Wire: Decodable>(_ body: [UInt8]) throws(BodyError) -> W
         }
     } catch {
         throw BodyError(description: "the body is not as expected")
+    }
+}
+
+/// This is the reading of a reference that is made of the model's own log: of `POST
+/// /v1/models/{model}/references`, when the body is one object that names no record.
+enum ReferenceBody {
+    private struct Wire: Decodable {
+        let from: String?
+        let to: String?
+        let learn: Int?
+        let version: String?
+        let moving: String?
+    }
+
+    /// Nil when the body holds records.
+    static func decode(_ body: [UInt8]) throws(BodyError) -> ReferenceSource? {
+        // Records are long or many; these objects are neither.
+        guard body.count <= 1_024,
+            let object = try? JSONSerialization.jsonObject(with: Data(body)) as? [String: Any],
+            object["features"] == nil, object["prediction"] == nil,
+            !Set(object.keys).isDisjoint(with: ["from", "to", "learn", "moving"])
+        else { return nil }
+        let wire: Wire = try decodeBody(body)
+        let known: Set<String> = ["from", "to", "learn", "version", "moving"]
+        if let key = object.keys.sorted().first(where: { !known.contains($0) }) {
+            throw BodyError(
+                description: "\(key): not a field; \(known.sorted().joined(separator: ", ")) are")
+        }
+        switch (wire.from, wire.to, wire.learn, wire.moving) {
+        case (let from?, let to?, nil, nil):
+            guard let start = EventTime(rfc3339: Array(from.utf8)),
+                let end = EventTime(rfc3339: Array(to.utf8)), start < end
+            else { throw BodyError(description: "from, to: RFC 3339 times in order expected") }
+            return .span(TimeWindow(start: start, end: end))
+        case (nil, nil, let count?, nil):
+            guard (1...1_000_000).contains(count) else {
+                throw BodyError(description: "learn: 1 to 1000000 rows expected")
+            }
+            return .first(count: count, version: wire.version)
+        case (nil, nil, nil, let name?):
+            guard let moving = MovingReference(rawValue: name) else {
+                throw BodyError(
+                    description: "moving: \"\(name)\" found; "
+                        + MovingReference.allCases.map(\.rawValue).joined(separator: " or ")
+                        + " expected")
+            }
+            return .moving(moving)
+        default:
+            throw BodyError(description: "one of from and to, learn, or moving expected")
+        }
     }
 }

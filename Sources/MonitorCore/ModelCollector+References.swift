@@ -5,6 +5,9 @@ extension ModelCollector {
     /// Rows that a reference may be learned from.
     public static let learningRowCountMax = 1_000_000
 
+    /// This is true for the reference in force.
+    public func isActive(_ id: String) -> Bool { aggregator.reference?.id == id }
+
     // MARK: - Asking for a reference
 
     /// Pins uploaded rows.

@@ -24,6 +24,7 @@ public struct MeasurementTable: Sendable {
         Column(name: "statistic") { .string($0.statistic.rawValue) },
         Column(name: "feature") { .optional($0.feature) },
         Column(name: "version") { .optional($0.version) },
+        Column(name: "segment") { .optional($0.segment?.description) },
         Column(name: "value") { .optional($0.reading.estimate?.value) },
         Column(name: "lower") { .optional($0.reading.estimate?.lower) },
         Column(name: "upper") { .optional($0.reading.estimate?.upper) },
@@ -73,7 +74,7 @@ public struct MeasurementTable: Sendable {
         let shown = Self.columns.filter { column in
             switch column.name {
             case "certified", "reference_count", "revised": false
-            case "feature", "version", "reason", "p_value", "lower", "upper":
+            case "feature", "version", "segment", "reason", "p_value", "lower", "upper":
                 measurements.contains { column.value($0) != .null }
             default: true
             }

@@ -13,6 +13,10 @@ public struct MeasurementsQuestion: Sendable, Equatable {
     public var features: [String]
     /// This is the wanted version; nil for all together.
     public var version: String?
+    /// This is the wanted slice; nil for the whole traffic.
+    public var segment: Segment?
+    /// This is the fraction of `quantile`, in 0...1.
+    public var fraction: Double?
     /// This is the span of each window.
     public var span: WindowSpan
     /// This lies in the first window; nil for the first row's.
@@ -32,7 +36,7 @@ public struct MeasurementsQuestion: Sendable, Equatable {
     public init(
         model: ModelID, statistics: [Statistic], features: [String], version: String?,
         span: WindowSpan, from: EventTime?, to: EventTime?, step: Int64? = nil,
-        smoothing: Smoothing = .half
+        smoothing: Smoothing = .half, segment: Segment? = nil, fraction: Double? = nil
     ) {
         self.model = model
         self.statistics = statistics
@@ -43,6 +47,20 @@ public struct MeasurementsQuestion: Sendable, Equatable {
         self.to = to
         self.step = step
         self.smoothing = smoothing
+        self.segment = segment
+        self.fraction = fraction
+    }
+
+    /// The names of what is measured beside features.
+    static let subjects: Set<String> = [
+        "prediction", "prediction.label", "prediction.score", "prediction.value", "ground_truth",
+    ]
+
+    /// This is the question for one measurement of it.
+    func query(_ statistic: Statistic, feature: String?) -> MeasurementQuery {
+        MeasurementQuery(
+            model: model, statistic: statistic, feature: feature, version: version,
+            smoothing: smoothing, segment: segment, fraction: fraction)
     }
 
     /// These are the windows of the question, in order; nil when there are too many.
@@ -75,6 +93,7 @@ public struct MeasurementsQuestion: Sendable, Equatable {
 public enum QuestionError: Error, Equatable, CustomStringConvertible {
     case unknownModel(ModelID)
     case unknownFeature(String)
+    case unknownSegmentKey(String, declared: [String])
     case tooLarge(Int)
     /// A step that is not a multiple of the model's pane.
     case unalignedStep(pane: String)
@@ -84,6 +103,8 @@ public enum QuestionError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .unknownModel(let model): "model \"\(model)\" is not known"
         case .unknownFeature(let feature): "feature \"\(feature)\" is not known"
+        case .unknownSegmentKey(let key, let declared):
+            "\"\(key)\" is not a segment key; \((declared + ["version"]).joined(separator: ", ")) are"
         case .tooLarge(let count):
             "\(count) measurements asked for, at most \(MeasurementsQuestion.measurementCountMax)"
         case .unalignedStep(let pane): "step: a multiple of the model's pane, \(pane), expected"
@@ -101,8 +122,13 @@ extension Monitor {
         }
         let names = state.schema.features.map(\.name)
         for feature in question.features
-        where feature != "prediction" && !names.contains(feature) {
+        where !MeasurementsQuestion.subjects.contains(feature) && !names.contains(feature) {
             return .failure(.unknownFeature(feature))
+        }
+        if let key = question.segment?.key, key != "version",
+            !state.schema.segments.contains(key)
+        {
+            return .failure(.unknownSegmentKey(key, declared: state.schema.segments))
         }
         if let step = question.step {
             let pane = state.schema.paneMilliseconds
@@ -132,15 +158,29 @@ extension Monitor {
         }
         var measurements: [Measurement] = []
         measurements.reserveCapacity(count)
+        let ofModel = question.statistics.filter(\.isOfModel)
+        let ofFeature = question.statistics.filter { $0.group == .quality || $0.group == .drift }
+        let features: [String?] = question.features.isEmpty ? names : question.features
         for window in windows {
-            for (statistic, features) in subjects {
-                for feature in features {
-                    measurements.append(
+            // Each subject's panes are merged once; the answer is in the order of the statistics.
+            var found: [Statistic: [Measurement]] = [:]
+            for (statistics, names) in [(ofModel, [nil]), (ofFeature, features)]
+            where !statistics.isEmpty {
+                for name in names {
+                    let query = question.query(statistics[0], feature: name)
+                    for measurement in state.measure(statistics, as: query, window: window) {
+                        found[measurement.statistic, default: []].append(measurement)
+                    }
+                }
+            }
+            for (statistic, names) in subjects {
+                if statistic.group == .detector {
+                    measurements += names.map {
                         measure(
-                            MeasurementQuery(
-                                model: question.model, statistic: statistic, feature: feature,
-                                version: question.version, smoothing: question.smoothing),
-                            window: window, of: state))
+                            question.query(statistic, feature: $0), window: window, of: state)
+                    }
+                } else {
+                    measurements += found[statistic] ?? []
                 }
             }
         }

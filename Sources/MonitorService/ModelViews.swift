@@ -16,20 +16,6 @@ extension ModelCollector {
         ]
         return .milliseconds(choices.first { length / $0 <= 90 } ?? 4 * WindowSpan.week)
     }
-
-    /// This is the active reference as the API shows it; null while it is being learned.
-    public var referenceJSON: JSONValue {
-        guard let reference = aggregator.reference else { return .null }
-        return .object([
-            ("reference", .string(reference.id)), ("rows", .int(Int64(reference.rowCount))),
-            ("state", .string("active")), ("origin", .string(reference.origin.rawValue)),
-            ("pinned_at", .string("\(reference.pinnedAt)")),
-            (
-                "bins",
-                .object(reference.binCounts.map { ($0.feature, .int(Int64($0.bins))) })
-            ),
-        ])
-    }
 }
 
 extension InferencePairing {
@@ -63,10 +49,15 @@ extension Monitor {
                 .object([("level", .string(status.level)), ("text", .string(status.text))])
             ),
             ("reference", state.referenceJSON),
+            ("segment_keys", .array(state.schema.segments.map { .string($0) })),
+            (
+                "segments",
+                .array(state.aggregator.knownSegments.map { .string($0.description) })
+            ),
             ("records", .int(Int64(clamping: state.recordCount))),
             ("learned", .int(Int64(state.learnedRowCount))),
             ("inference", state.pairing.json), ("identity", .optional(schema.identity?.text)),
-            ("learning_target", .int(Int64(ModelCollector.learningRowCount))),
+            ("learning_target", .int(Int64(state.learningTarget))),
             (
                 "features",
                 .array(
@@ -89,7 +80,7 @@ extension Monitor {
             return (
                 "watch",
                 "Learning its reference: \(state.learnedRowCount) of "
-                    + "\(ModelCollector.learningRowCount) records"
+                    + "\(state.learningTarget) records"
             )
         }
         let firing = judge.engine.alerts.filter { $0.model == model && $0.phase == .firing }

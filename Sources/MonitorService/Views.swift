@@ -19,7 +19,8 @@ extension Measurement {
     public var json: JSONValue {
         var members: [(String, JSONValue)] = [
             ("statistic", .string(statistic.rawValue)), ("feature", .optional(feature)),
-            ("version", .optional(version)), ("segment", .null), ("window", window.json),
+            ("version", .optional(version)), ("segment", .optional(segment?.description)),
+            ("window", window.json),
             ("value", .optional(reading.estimate?.value)),
             ("lower", .optional(reading.estimate?.lower)),
             ("upper", .optional(reading.estimate?.upper)),

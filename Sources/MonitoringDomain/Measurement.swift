@@ -1,10 +1,24 @@
 /// This is a named quantity, the single list of them: rules, API, page and dashboards use the raw value.
 public enum Statistic: String, Sendable, CaseIterable {
-    case volume
+    case volume, rate, freshness
+    case duplicateRate = "duplicate_rate"
+    case errorRate = "error_rate"
+    case latencyP50 = "latency_p50"
+    case latencyP95 = "latency_p95"
+    case latencyP99 = "latency_p99"
     case missingRate = "missing_rate"
+    case nonFiniteRate = "non_finite_rate"
+    case outOfRangeRate = "out_of_range_rate"
     case unseenRate = "unseen_rate"
-    case mean, stddev, min, max
-    case psi, ks
+    case distinct, min, max, mean, stddev, quantile
+    case psi, ks, wasserstein
+    case wassersteinNormalized = "wasserstein_normalized"
+    case jensenShannon = "jensen_shannon"
+    case hellinger
+    case totalVariation = "total_variation"
+    case chiSquare = "chi_square"
+    case kl
+    case meanShift = "mean_shift"
     case coverage, accuracy
     case rocAUC = "roc_auc"
     case logLoss = "log_loss"
@@ -17,13 +31,22 @@ public enum Statistic: String, Sendable, CaseIterable {
     /// This is what the statistic is computed on.
     public var group: Group {
         switch self {
-        case .volume: .volume
-        case .missingRate, .unseenRate, .mean, .stddev, .min, .max: .quality
-        case .psi, .ks: .drift
+        case .volume, .rate, .freshness, .duplicateRate, .errorRate, .latencyP50, .latencyP95,
+            .latencyP99:
+            .volume
+        case .missingRate, .nonFiniteRate, .outOfRangeRate, .unseenRate, .distinct, .min, .max,
+            .mean, .stddev, .quantile:
+            .quality
+        case .psi, .ks, .wasserstein, .wassersteinNormalized, .jensenShannon, .hellinger,
+            .totalVariation, .chiSquare, .kl, .meanShift:
+            .drift
         case .coverage, .accuracy, .rocAUC, .logLoss, .brier, .mae, .rmse: .performance
         case .drift, .adwin, .pageHinkley, .cusum, .ddm, .eddm, .kswin: .detector
         }
     }
+
+    /// This is true for what takes no feature: it is of the model as a whole.
+    public var isOfModel: Bool { group == .volume || group == .performance }
 
     /// This is a family of statistics, as in the API's table.
     public enum Group: String, Sendable {
@@ -40,8 +63,11 @@ public enum Statistic: String, Sendable, CaseIterable {
         switch self {
         case .coverage, .accuracy, .rocAUC: true
         case .logLoss, .brier, .mae, .rmse: false
-        case .volume, .missingRate, .unseenRate, .mean, .stddev, .min, .max, .psi, .ks, .drift,
-            .adwin,
+        case .errorRate, .latencyP50, .latencyP95, .latencyP99: false
+        case .volume, .rate, .freshness, .duplicateRate, .missingRate, .nonFiniteRate,
+            .outOfRangeRate, .unseenRate, .distinct, .min, .max, .mean, .stddev, .quantile, .psi,
+            .ks, .wasserstein, .wassersteinNormalized, .jensenShannon, .hellinger,
+            .totalVariation, .chiSquare, .kl, .meanShift, .drift, .adwin,
             .pageHinkley, .cusum, .ddm, .eddm, .kswin:
             nil
         }

@@ -27,14 +27,15 @@ extension ModelAggregator {
         var wanted = features ? reference.features.map(\.name) : []
         for name in names where !wanted.contains(name) { wanted.append(name) }
         return wanted.compactMap { name in
-            guard let content = reference.subject(named: name)?.content else { return nil }
+            guard let subject = reference.subject(named: name) else { return nil }
+            let content = subject.content
             let isOrdered =
                 switch content {
                 case .numeric: true
                 case .categorical: false
                 }
             return DriftSubjectReference(
-                name: name, counts: Self.coarse(content.profile, content), isOrdered: isOrdered)
+                name: name, counts: Self.coarse(reference.profile(of: subject), content), isOrdered: isOrdered)
         }
     }
 
@@ -49,9 +50,8 @@ extension ModelAggregator {
         var merged = subjects.map { $0?.content.emptyProfile }
         _ = forEachPane(PaneSelection(version: version, window: window)) { pane in
             for (index, subject) in subjects.enumerated() {
-                guard let subject else { continue }
-                merged[index]?.merge(
-                    subject.place.map { pane.features[$0] } ?? .numeric(pane.prediction))
+                guard let profile = subject?.profile(of: pane) else { continue }
+                merged[index]?.merge(profile)
             }
         }
         return zip(merged, subjects).map { profile, subject in
@@ -132,7 +132,7 @@ extension ModelAggregator {
     ) -> [UInt64] {
         switch (profile, content) {
         case (.numeric(let numeric), .numeric(let reference)):
-            return deciles(numeric, reference.edges)
+            return numeric.stabilityCounts(reference.edges)
         case (.categorical(let categorical), .categorical(let reference)):
             let categoryCount = reference.categories.count
             let frequent = (0..<categoryCount).sorted {

@@ -104,7 +104,11 @@ extension PaneProfile {
         truth = try TruthProfile(decoding: &reader, empty: truth)
         outcomes = try OutcomeProfile(
             decoding: &reader, binCount: reference.scoreEdges.binCount)
+        let start = reader.offset
         serving = try ServingProfile(decoding: &reader)
+        guard serving.errorCount <= predictionCount else {
+            throw .invalid(offset: start, reason: "more errors than predictions")
+        }
         revision.rows = try reader.readOptionalInteger()
         revision.outcomes = try reader.readOptionalInteger()
     }

@@ -232,7 +232,9 @@ import WindowAggregation
 
         #expect(reason(aggregator.reading(.rmse)) == overflow)
         #expect(reason(aggregator.reading(.mae)) == overflow)
-        #expect(reason(aggregator.reading(.stddev, of: "amount")) == overflow)
+        #expect(
+            reason(aggregator.reading(.stddev, of: "amount"))
+                == "overflow: the result is beyond a double's range")
         #expect(aggregator.value(.max, of: "amount") == 1e300)
     }
 

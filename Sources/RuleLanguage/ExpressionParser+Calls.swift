@@ -180,8 +180,3 @@ extension ExpressionParser {
         return span
     }
 }
-
-extension Statistic {
-    /// True when the statistic takes no feature.
-    var isOfModel: Bool { group == .volume || group == .performance }
-}

@@ -1,7 +1,8 @@
 /// This is a window's profile beside its reference's, and every distance between them.
 ///
-/// Distances over bins use the reference's deciles and a bin for missing values. Where deciles repeat, the
-/// repeated value has a bin of its own, so that moves in either direction are seen.
+/// Distances over bins use the reference's deciles and a bin for missing values. Where deciles repeat and
+/// the reference has no value between a repeated one and the decile before, what lies below that value has a
+/// bin of its own, so that moves in either direction are seen.
 public struct NumericComparison: Sendable {
     /// The window.
     public let window: NumericProfile
@@ -107,7 +108,18 @@ public struct NumericComparison: Sendable {
     }
 
     private var stabilityCounts: (window: [UInt64], reference: [UInt64]) {
-        (window.stabilityCounts(edges), reference.stabilityCounts(edges))
+        var own = window.stabilityCounts(edges)
+        var other = reference.stabilityCounts(edges)
+        guard edges.decileEdges.count < 9 else { return (own, other) }
+        // Where the reference itself lies on both sides of a tied value, the deciles are not blind, and
+        // more bins would only make the value another one than everybody's.
+        for below in stride(from: 0, to: other.count - 1, by: 2) where other[below] > 0 {
+            own[below + 1] += own[below]
+            other[below + 1] += other[below]
+            own[below] = 0
+            other[below] = 0
+        }
+        return (own, other)
     }
 
     private func check() throws(UndefinedStatistic) {
@@ -123,10 +135,10 @@ public struct NumericComparison: Sendable {
 }
 
 extension NumericProfile {
-    /// This is the counts in which PSI and its kin are computed: one per decile bin of the reference, then
-    /// missing; where deciles repeat, two per decile bin, the second for the decile edge's own bin.
+    /// This is the finest counts in which PSI and its kin are computed: one per decile bin of the reference,
+    /// then missing; where deciles repeat, two per decile bin, the second for the decile edge's own bin.
     ///
-    /// Merging bins never raises such a distance, so the value is at least that of the plain deciles.
+    /// Merging bins never raises a distance of shares, so its value is at least that of the plain deciles.
     /// - Precondition: `edges` are the profile's.
     public func stabilityCounts(_ edges: BinEdges) -> [UInt64] {
         let isTied = edges.decileEdges.count < 9

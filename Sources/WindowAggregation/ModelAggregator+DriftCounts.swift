@@ -35,7 +35,8 @@ extension ModelAggregator {
                 case .categorical: false
                 }
             return DriftSubjectReference(
-                name: name, counts: Self.coarse(reference.profile(of: subject), content), isOrdered: isOrdered)
+                name: name, counts: Self.coarse(reference.profile(of: subject), content),
+                isOrdered: isOrdered)
         }
     }
 

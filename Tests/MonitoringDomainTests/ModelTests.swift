@@ -23,7 +23,10 @@ import Testing
 
         #expect(Set(names).count == names.count)
         for name in names {
-            #expect(name.utf8.allSatisfy { (97...122).contains($0) || $0 == 95 }, "\(name)")
+            let isSnakeCase = name.utf8.allSatisfy {
+                (97...122).contains($0) || $0 == 95 || (48...57).contains($0)
+            }
+            #expect(isSnakeCase, "\(name)")
         }
     }
 

@@ -35,13 +35,13 @@ struct OracleStream {
         try Self.read("oracles/\(name)/performance.\(scheme).json")
     }
 
-    /// These are the columns whose decile edges repeat: there the product gives the tied value its own
-    /// bin and sees at least as much.
-    func tiedColumns() throws -> Set<String> {
+    /// These are the columns that are constant in the reference: there the product also sees moves downwards,
+    /// to which decile bins are blind, so its value is at least the oracle's.
+    func constantColumns() throws -> Set<String> {
         let reference: OracleReference = try Self.read("oracles/\(name)/reference.json")
         return Set(
             reference.columns.filter { _, column in
-                column.edges.map { Set($0).count < $0.count } ?? false
+                column.edges.map { Set($0).count == 1 } ?? false
             }.keys)
     }
 
@@ -154,8 +154,16 @@ struct OracleWindows: Decodable {
     let start: [String]
     let end: [String]
     let n: [Int]
+    /// Only where windows count events.
+    let partial_last: Bool?
 
+    /// Windows of events are panes by their number: see `OracleTests`.
     func window(_ index: Int) throws -> TimeWindow {
+        if partial_last != nil {
+            let start = EventTime(milliseconds: Int64(index) * WindowSpan.day / 4)
+            return TimeWindow(
+                start: start, end: start.advanced(byMilliseconds: WindowSpan.day / 4))
+        }
         guard let start = EventTime(rfc3339: start[index].utf8),
             let end = EventTime(rfc3339: end[index].utf8)
         else { throw SampleError() }
@@ -174,15 +182,26 @@ struct OracleDrift: Decodable {
         let std: [Double?]?
         let min: [Double?]?
         let max: [Double?]?
+        let q: [[Double]?]?
+        let js: [Double?]
+        let hellinger: [Double?]
+        let tv: [Double?]
+        let w1: [Double?]?
+        let w1_norm: [Double?]?
+        let chi2: [Double?]?
+        let chi2_p: [Double?]?
 
         var statistics: [(statistic: Statistic, values: [Double?])] {
             [
                 (.missingRate, missing_rate), (.psi, psi_half), (.unseenRate, new_share),
                 (.ks, ks_d), (.mean, mean), (.stddev, std), (.min, min), (.max, max),
+                (.jensenShannon, js), (.hellinger, hellinger), (.totalVariation, tv),
+                (.wasserstein, w1), (.wassersteinNormalized, w1_norm), (.chiSquare, chi2),
             ].compactMap { statistic, values in values.map { (statistic, $0) } }
         }
     }
 
+    let quantiles: [Double]
     let windows: OracleWindows
     let columns: [String: Column]
 }
@@ -191,13 +210,22 @@ struct OracleDrift: Decodable {
 struct OraclePerformance: Decodable {
     let windows: OracleWindows
     let n_labelled: [Int]
-    let metrics: [String: [Double?]]
+    let metrics: [String: Metric]
+
+    /// One number for each window; nil for what is a table.
+    struct Metric: Decodable {
+        let values: [Double?]?
+
+        init(from decoder: any Decoder) throws {
+            values = try? decoder.singleValueContainer().decode([Double?].self)
+        }
+    }
 
     var statistics: [(statistic: Statistic, values: [Double?])] {
         let known: [Statistic] = [.accuracy, .rocAUC, .logLoss, .brier, .mae, .rmse]
         let coverage = zip(n_labelled, windows.n).map { $1 == 0 ? nil : Double($0) / Double($1) }
         return known.compactMap { statistic in
-            metrics[statistic.rawValue].map { (statistic, $0) }
+            metrics[statistic.rawValue]?.values.map { (statistic, $0) }
         } + [(.coverage, coverage), (.volume, windows.n.map { Double($0) })]
     }
 }

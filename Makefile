@@ -4,6 +4,8 @@ SWIFT ?= swift
 DEMO_CONFIGURATION ?= debug
 DEMO_ARGUMENTS ?=
 FUZZ_SECONDS ?= 60
+# Rounds of each fault; `make test` does two.
+LEEWAY_TORTURE ?= 60
 
 # What the build links and the page shows.
 PACKAGES := libsqlite3-dev libpq-dev libzstd-dev zlib1g-dev libjs-chart.js postgresql
@@ -71,7 +73,7 @@ test: setup-tests
 # The same fault tests as in `make test`, with many more rounds.
 torture: setup
 	$(SWIFT) build
-	FAULT_ROUNDS=60 $(SWIFT) test --filter "FaultTests|CrashTests"
+	LEEWAY_TORTURE=$(LEEWAY_TORTURE) $(SWIFT) test --filter "FaultTests|CrashTests"
 
 check: lint test rules
 

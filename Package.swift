@@ -134,7 +134,8 @@ let package = Package(
         tests(
             "MonitorServiceTests",
             [
-                "MonitoringDomain", "MonitorStore", "MonitorService", "RuleEvaluation",
+                "MonitoringDomain", "MonitorStore", "MonitorService", "MonitorCore",
+                "RuleEvaluation",
                 "MonitoringTestSupport",
             ]),
         tests("leewayTests", ["MonitoringDomain", "leeway"]),

@@ -179,7 +179,8 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         } catch {
             let problem = Problem(
                 .internalServerError, "internal", "Internal error",
-                detail: "the reason is in the log")
+                detail: "the reason is in the log",
+                outcome: [.get, .head].contains(request.method) ? nil : "unknown")
             logger.error(
                 "request failed",
                 metadata: ["reason": "\(error)", "instance": "\(problem.instance)"])

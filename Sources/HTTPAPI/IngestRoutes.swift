@@ -247,6 +247,12 @@ extension Problem {
             self.init(
                 .serviceUnavailable, "shutting-down", "Shutting down", detail: "try another node",
                 outcome: "not_stored", headers: [.retryAfter: "5"])
+        case .storageFull: self = .storageFull
+        case .tooManyKeys:
+            self.init(
+                .tooManyRequests, "rate-limited", "Too many idempotency keys",
+                detail: "the project's keys of the last 24 h are as many as are kept",
+                outcome: "not_stored", headers: [.retryAfter: "600"])
         case .storageFailed:
             // The reason may hold paths; it is in the log.
             self.init(

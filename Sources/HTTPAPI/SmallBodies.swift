@@ -15,9 +15,16 @@ enum SchemaBody {
         let positive_label: Label?
         let pane: String?
         let identity: String?
+        let horizon: String?
         let features: [Feature]?
         let segments: [String]?
     }
+
+    /// What the body may hold: a word that is taken for another would be silently without effect.
+    private static let keys: Set = [
+        "task", "positive_label", "pane", "identity", "horizon", "features",
+    ]
+    private static let featureKeys: Set = ["name", "kind"]
 
     /// A label: a text, a whole number or a boolean, compared by its text.
     private struct Label: Decodable {
@@ -35,6 +42,7 @@ enum SchemaBody {
     }
 
     static func decode(_ body: [UInt8], model: ModelID) throws(BodyError) -> ModelSchema {
+        try refuseUnknownKeys(body)
         let wire: Wire = try decodeBody(body)
         var schema = ModelSchema(model: model)
         if let task = wire.task {
@@ -53,6 +61,13 @@ enum SchemaBody {
                         + "attribute:NAME or feature:NAME expected")
             }
             schema.identity = key
+        }
+        schema.horizonMilliseconds = try wire.horizon.map { text throws(BodyError) in
+            guard let horizon = horizonMilliseconds(text) else {
+                throw BodyError(
+                    description: "horizon: \"\(text)\" found, a span from 1m to 10y expected")
+            }
+            return horizon
         }
         if let pane = wire.pane {
             guard case .milliseconds(let span)? = WindowSpan(pane), WindowSpan.day % span == 0
@@ -84,6 +99,29 @@ enum SchemaBody {
             schema.features.append(FeatureSchema(name: feature.name, kind: kind))
         }
         return schema
+    }
+
+    /// A span as windows have it, and years of 365 days.
+    private static func horizonMilliseconds(_ text: String) -> Int64? {
+        var text = text
+        if text.hasSuffix("y"), let years = Int64(text.dropLast()), (1...10).contains(years) {
+            text = "\(years * 365)d"
+        }
+        guard case .milliseconds(let span)? = WindowSpan(text), span >= WindowSpan.minute else {
+            return nil
+        }
+        return span
+    }
+
+    private static func refuseUnknownKeys(_ body: [UInt8]) throws(BodyError) {
+        let object = (try? JSONSerialization.jsonObject(with: Data(body))) as? [String: Any]
+        // Another shape is refused by the decoder, with its own words.
+        guard let object else { return }
+        let features = (object["features"] as? [[String: Any]]) ?? []
+        let unknown =
+            Set(object.keys).subtracting(keys).map { $0 }
+            + features.flatMap { Set($0.keys).subtracting(featureKeys).map { "features/\($0)" } }
+        if let key = unknown.min() { throw BodyError(description: "\(key): unknown") }
     }
 }
 

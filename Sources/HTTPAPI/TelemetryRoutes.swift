@@ -51,16 +51,18 @@ struct TelemetryRoutes {
     }
 
     private static func failure(_ problem: Problem, _ encoding: TelemetryEncoding) -> Response {
+        // An exporter drops what is answered with 507, and comes again after 503.
+        let status = problem.status.code == 507 ? .serviceUnavailable : problem.status
         // INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE, and UNKNOWN for the rest.
         let code: UInt8 =
-            switch problem.status.code {
+            switch status.code {
             case 400, 415, 422: 3
             case 413, 429: 8
             case 503: 14
             default: 2
             }
         var response = response(
-            problem.status,
+            status,
             TelemetryAnswer.failure(
                 code: code, reason: "\(problem.title): \(problem.detail)", encoding), encoding)
         for field in problem.headers { response.headers[field.name] = field.value }

@@ -44,13 +44,18 @@ public struct IdempotencyClaim: Sendable {
 }
 
 extension MonitorRunner {
+    /// Keys of batches that are kept for one project; a further one is refused, so that no earlier one
+    /// is forgotten before its day is over.
+    static let keyCountMax = 500_000
+
     /// This is what was answered under a key, nil where it is not known.
     ///
     /// - Parameters:
     ///   - scope: Whose key it is, and on which route.
     ///   - key: The sender's key.
     /// - Returns: The answer.
-    /// - Throws: `storageFailed` where the file cannot be read.
+    /// - Throws: `storageFailed` where the file cannot be read, `tooManyKeys` for a new key of a project
+    ///   that has as many as are kept.
     public func answer(
         scope: String, key: String
     ) async throws(SubmissionError) -> IdempotencyClaim.Answer? {
@@ -65,7 +70,12 @@ extension MonitorRunner {
                             IdempotencyClaim.Answer(
                                 fingerprint: $0.fingerprint, status: $0.status, body: $0.answer)
                         }
-                        continuation.resume(returning: .success(answer))
+                        let isRefused =
+                            try answer == nil
+                            && !store.hasRoomForKey(
+                                scope: scope, countMax: Self.keyCountMax)
+                        continuation.resume(
+                            returning: isRefused ? .failure(.tooManyKeys) : .success(answer))
                     } catch {
                         continuation.resume(returning: .failure(.storageFailed("\(error)")))
                     }

@@ -68,6 +68,13 @@ extension Monitor {
             (
                 "pane",
                 .string(WindowSpan.milliseconds(schema.paneMilliseconds).text)
+            ),
+            (
+                "horizon",
+                .string(
+                    WindowSpan.milliseconds(
+                        schema.horizonMilliseconds ?? ModelSchema.defaultHorizonMilliseconds
+                    ).text)
             ), ("extent", state.extent?.json ?? .null),
             ("window_suggestion", .string(state.suggestedWindow.text)),
         ])

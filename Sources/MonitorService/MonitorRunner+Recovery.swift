@@ -5,19 +5,29 @@ import MonitoringDomain
 import Synchronization
 
 extension MonitorRunner {
+    /// This is what a recovery has found.
+    public struct Recovery: Sendable {
+        /// The state after the log's last entry.
+        public var monitor: Monitor
+        /// The position of the snapshot that it began with; 0 without one.
+        public var snapshotPosition: Int64 = 0
+        /// Positions of entries of the tail that are corrupt, and are left out.
+        public var quarantined: [Int64] = []
+    }
+
     /// This is the state machine after the newest snapshot and the log's tail.
     ///
     /// - Parameters:
     ///   - store: The log and its snapshots.
     ///   - clock: Where the rules' "now" comes from; nil for what the snapshot says.
-    ///   - logger: Told of a snapshot that is passed over.
+    ///   - logger: Told of a snapshot or an entry that is passed over.
     ///   - keepsEffects: True for the owner of the log: effects of the tail whose commit was cut off
     ///     are stored now. A reader leaves the store as it is.
-    /// - Returns: The state after the log's last entry.
-    /// - Throws: `StoreError`, and `ByteReadingError` for an entry that cannot be read.
+    /// - Returns: The state after the log's last entry, and what was passed over.
+    /// - Throws: `StoreError`.
     public static func recover(
         _ store: SQLiteStore, clock: Monitor.Clock?, logger: Logger, keepsEffects: Bool = true
-    ) throws -> Monitor {
+    ) throws -> Recovery {
         let storage = PartitionFiles(dataDirectory: store.directory)
             .storage(isReadOnly: !keepsEffects)
         var monitor = Monitor(clock: clock ?? .event, storage: storage)
@@ -34,10 +44,20 @@ extension MonitorRunner {
                     metadata: ["reason": "\(error)", "position": "\(snapshot.position)"])
             }
         }
-        let start = monitor.position
+        var recovery = Recovery(monitor: monitor, snapshotPosition: monitor.position)
         var effects: [StoredEffect] = []
-        try store.forEachEntry(after: start, through: nil) { entry in
-            let input = try LogPayload.decode(entry.payload)
+        try store.forEachEntry(after: monitor.position, through: nil) { entry in
+            let input: Input
+            do {
+                input = try LogPayload.decode(entry.payload)
+            } catch {
+                // The checksum does not hold: nothing of it may be used, and the rest still can.
+                recovery.quarantined.append(entry.position)
+                logger.error(
+                    "a log entry is corrupt and left out",
+                    metadata: ["position": "\(entry.position)", "reason": "\(error)"])
+                return
+            }
             let application = monitor.apply(input, at: entry.position)
             effects += application.effects.map { StoredEffect($0, position: entry.position) }
             if let refolding = application.refolding {
@@ -48,7 +68,8 @@ extension MonitorRunner {
         if keepsEffects, !effects.isEmpty {
             try store.commit(snapshot: nil, effects: effects, position: monitor.position)
         }
-        return monitor
+        recovery.monitor = monitor
+        return recovery
     }
 
     /// Folds what a refolding still needs, and puts its reference in force; it has folded the inputs
@@ -60,11 +81,11 @@ extension MonitorRunner {
         var refolding = refolding
         if folded == 0, refolding.needsSelection {
             try store.forEachEntry(after: 0, through: refolding.selectionEnd) { entry in
-                refolding.select(try LogPayload.decode(entry.payload), at: entry.position)
+                refolding.select(entry)
             }
         }
         try store.forEachEntry(after: folded, through: position) { entry in
-            refolding.fold(try LogPayload.decode(entry.payload), at: entry.position)
+            refolding.fold(entry)
         }
         monitor.finish(refolding)
     }
@@ -86,5 +107,18 @@ extension MonitorRunner {
         } else {
             try Self.finish(refolding, of: &monitor, through: position, from: store)
         }
+    }
+}
+
+/// Entries that are corrupt are left out here as they are by a recovery, which has named them.
+extension Refolding {
+    mutating func select(_ entry: LogEntry) {
+        guard let input = try? LogPayload.decode(entry.payload) else { return }
+        select(input, at: entry.position)
+    }
+
+    mutating func fold(_ entry: LogEntry) {
+        guard let input = try? LogPayload.decode(entry.payload) else { return }
+        fold(input, at: entry.position)
     }
 }

@@ -68,6 +68,9 @@ extension MonitorRunner {
             for (submission, receipt) in zip(admitted, receipts) {
                 submission.continuation.resume(returning: .success(receipt))
             }
+        } catch StoreError.full {
+            refuseForRoom(admitted, state)
+            return
         } catch {
             // After a failed write the file's state is unknown until it is opened again, so nothing
             // more is acknowledged by this process.
@@ -88,7 +91,7 @@ extension MonitorRunner {
         let claims = claimRecords(of: admitted, after: state.monitor.position)
         var position = try store.append(payloads, records: claims).lowerBound
         state.logSizeSinceSnapshot += payloads.reduce(0) { $0 + $1.count }
-        var effects: [StoredEffect] = []
+        var effects = state.unstoredEffects
         var receipts: [Receipt] = []
         for submission in admitted {
             var receipt = Receipt(accepted: 0, duplicates: 0, position: position)
@@ -110,11 +113,21 @@ extension MonitorRunner {
             }
             receipts.append(receipt)
         }
-        if !effects.isEmpty {
-            try store.commit(snapshot: nil, effects: effects, position: state.monitor.position)
-        }
+        // From here on everything is durable. Without room, effects wait: those of the log's tail are
+        // found again by a recovery.
+        state.unstoredEffects = effects
         let settled = zip(admitted, receipts).compactMap { $0.claim?.record(of: $1) }
-        if settled != claims { try store.settle(settled) }
+        do throws(StoreError) {
+            if !effects.isEmpty {
+                try store.commit(snapshot: nil, effects: effects, position: state.monitor.position)
+                state.unstoredEffects = []
+            }
+            if settled != claims { try store.settle(settled) }
+        } catch {
+            guard error == .full else { throw error }
+            storage.withLock { $0.noteFull() }
+            reserve.release()
+        }
         return receipts
     }
 
@@ -171,7 +184,8 @@ extension MonitorRunner {
     private func startSnapshotIfDue(_ state: inout State) {
         let isDue =
             state.logSizeSinceSnapshot
-            > max(Self.snapshotLogSizeBytesMin, 2 * state.snapshotSize)
+            > min(
+                max(snapshotLogSizeBytes, 2 * state.snapshotSize), Self.snapshotLogSizeBytesMax)
         guard isDue, !state.isSnapshotting else { return }
         state.isSnapshotting = true
         let copy = state.monitor
@@ -198,7 +212,9 @@ extension MonitorRunner {
         state.snapshotSize = bytes.count
         guard bytes.count <= Self.snapshotSizeBytesMax, failureReason == nil else { return }
         do {
-            try store.commit(snapshot: bytes, effects: [], position: monitor.position)
+            try store.commit(
+                snapshot: bytes, effects: state.unstoredEffects, position: monitor.position)
+            state.unstoredEffects = []
         } catch {
             logger.warning("snapshot not stored", metadata: ["reason": "\(error)"])
             return

@@ -33,6 +33,10 @@ public enum SubmissionError: Error, Equatable {
     /// Too many bytes wait; nothing was stored.
     case overloaded
     case shuttingDown
+    /// The disk has no room; nothing was stored.
+    case storageFull
+    /// The project has as many keys of batches as are kept; nothing was stored.
+    case tooManyKeys
     /// The disk refused. What was sent may or may not be stored.
     case storageFailed(String)
 }
@@ -42,9 +46,8 @@ public enum SubmissionError: Error, Equatable {
 public final class MonitorRunner: Sendable {
     /// Encoded bytes that may wait for the writer; beyond, a batch is refused as overloaded.
     static let queueSizeBytesMax = 64 << 20
-    /// A snapshot is taken when the log since the last one is longer than this and than twice the last
-    /// snapshot, so that snapshots never cost more than the log itself.
-    static let snapshotLogSizeBytesMin = 64 << 20
+    /// However large the last snapshot, no more of the log than this is left to a recovery.
+    static let snapshotLogSizeBytesMax = 256 << 20
     /// A larger state is not snapshot: SQLite holds no value above 1 GB.
     ///
     /// It is folded from the log.
@@ -52,14 +55,21 @@ public final class MonitorRunner: Sendable {
 
     let store: SQLiteStore
     let files: PartitionFiles
+    /// A snapshot is taken when the log since the last one is longer than this and than twice the last
+    /// snapshot, so that snapshots never cost more than the log itself.
+    let snapshotLogSizeBytes: Int
     let logger: Logger
     let queue = Mutex(Queue())
+    /// Positions of corrupt entries, whose records count nowhere.
+    public let quarantined: [Int64]
     let wake = DispatchSemaphore(value: 0)
     let finished = DispatchSemaphore(value: 0)
     let known: Mutex<KnownModels>
     /// What the machine knew of each model after the last input that named it.
     let schemas: Mutex<[ModelID: ModelSchema]>
     let initial: Mutex<State?>
+    let storage = Mutex(StorageWatch())
+    let reserve: ReserveFile
     let failure = Mutex<String?>(nil)
     /// Refoldings that were done in the background and wait for their activation.
     let offers = Mutex<[ModelID: (refolding: Refolding, position: Int64)]>([:])
@@ -73,6 +83,8 @@ public final class MonitorRunner: Sendable {
         var isSnapshotting = false
         /// Partitions of sealed ids are being merged.
         var isMerging = false
+        /// Effects for which there was no room yet; the next snapshot must not be stored without them.
+        var unstoredEffects: [StoredEffect] = []
         /// The names of the partitions of the newest two snapshots that this process stored.
         var storedNames: [Set<String>] = []
     }
@@ -99,15 +111,33 @@ public final class MonitorRunner: Sendable {
 
     /// Recovers the state: the newest snapshot, then the log's tail.
     ///
-    /// - Throws: `StoreError` when the log cannot be read; `ByteReadingError` when an entry is corrupt.
-    public init(store: SQLiteStore, clock: Monitor.Clock, logger: Logger) throws {
+    /// Entries that are corrupt are left out, and named in the log and in the status.
+    ///
+    /// - Parameters:
+    ///   - store: The log and its snapshots.
+    ///   - clock: Where the rules' "now" comes from.
+    ///   - logger: Told of what people must know.
+    ///   - snapshotLogSizeBytes: The least log between two snapshots.
+    /// - Throws: `StoreError` when the log cannot be read.
+    public init(
+        store: SQLiteStore, clock: Monitor.Clock, logger: Logger,
+        snapshotLogSizeBytes: Int = 64 << 20
+    ) throws {
         self.store = store
         self.logger = logger
+        self.snapshotLogSizeBytes = snapshotLogSizeBytes
         files = PartitionFiles(dataDirectory: store.directory)
-        let monitor = try Self.recover(store, clock: clock, logger: logger)
+        reserve = ReserveFile(directory: store.directory)
+        let recovery = try Self.recover(store, clock: clock, logger: logger)
+        let monitor = recovery.monitor
+        quarantined = recovery.quarantined
         known = Mutex(KnownModels(monitor))
         schemas = Mutex(monitor.collector.models.mapValues(\.schema))
-        initial = Mutex(State(monitor: monitor))
+        // The tail counts, so that crash upon crash does not make it longer and longer.
+        initial = Mutex(
+            State(
+                monitor: monitor,
+                logSizeSinceSnapshot: try store.logSizeBytes(after: recovery.snapshotPosition)))
     }
 
     /// Starts the thread; once.
@@ -146,6 +176,7 @@ public final class MonitorRunner: Sendable {
     public func submit(
         _ inputs: [Input], claim: IdempotencyClaim? = nil
     ) async throws(SubmissionError) -> Receipt {
+        if isRefusedForRoom(inputs) { throw .storageFull }
         let payloads = inputs.map { (input: $0, payload: LogPayload.encode($0)) }
         let size = payloads.reduce(0) { $0 + $1.payload.count }
         let result = await withCheckedContinuation { continuation in

@@ -90,7 +90,7 @@ public final class ReferenceWorker: Sendable {
             while position < start.selectionEnd {
                 let last = min(position + Int64(Self.checkIntervalCount), start.selectionEnd)
                 try store.forEachEntry(after: position, through: last) { entry in
-                    refolding.select(try LogPayload.decode(entry.payload), at: entry.position)
+                    refolding.select(entry)
                 }
                 done += last - position
                 position = last
@@ -101,7 +101,7 @@ public final class ReferenceWorker: Sendable {
         while position < end {
             let last = min(position + Int64(Self.checkIntervalCount), end)
             try store.forEachEntry(after: position, through: last) { entry in
-                refolding.fold(try LogPayload.decode(entry.payload), at: entry.position)
+                refolding.fold(entry)
             }
             done += last - position
             position = last

@@ -2,7 +2,7 @@ public import ByteCoding
 import Foundation
 public import Logging
 import MonitorCore
-import MonitorStore
+public import MonitorStore
 import MonitoringDomain
 public import RecordCoding
 import RuleLanguage
@@ -31,12 +31,21 @@ public final class Service: Sendable {
     private let isReady = Mutex(false)
     private let isDraining = Mutex(false)
     private let startedAt = WallClock.now()
+    private let space: @Sendable (String) -> DiskSpace?
 
     /// Opens the data directory and recovers.
     ///
+    /// - Parameters:
+    ///   - configuration: What the service is told.
+    ///   - logger: Told of what people must know.
+    ///   - space: The room on the disk of a directory; nil where nobody knows.
     /// - Throws: `StoreError` and `ByteReadingError` from recovery, `RulesError` for bad rule files.
-    public init(configuration: ServiceConfiguration, logger: Logger) throws {
+    public init(
+        configuration: ServiceConfiguration, logger: Logger,
+        space: @escaping @Sendable (String) -> DiskSpace? = { DiskSpace.reading(of: $0) }
+    ) throws {
         self.configuration = configuration
+        self.space = space
         self.logger = logger
         let store = try SQLiteStore(directory: configuration.dataDirectory)
         let runner = try MonitorRunner(store: store, clock: configuration.clock, logger: logger)
@@ -51,6 +60,8 @@ public final class Service: Sendable {
 
     /// Runs until the task is cancelled, then stops with a snapshot.
     public func run() async throws {
+        // First, because a full disk's reserve may be what the rules are logged in.
+        runner.observe(space(configuration.dataDirectory))
         runner.start()
         try await reloadRules()
         isReady.withLock { $0 = true }
@@ -61,6 +72,7 @@ public final class Service: Sendable {
                 group.addTask { [references] in await references.run() }
                 if configuration.clock == .wall { group.addTask { [self] in await tick() } }
                 group.addTask { [self] in try await watchStorage() }
+                group.addTask { [self] in await watchSpace() }
                 defer { group.cancelAll() }
                 // Not waitForAll, which would wait for the others before it throws.
                 while try await group.next() != nil {}
@@ -79,6 +91,13 @@ public final class Service: Sendable {
     private func watchStorage() async throws {
         while !Task.isCancelled {
             if let reason = runner.failureReason { throw StoreError.io(reason) }
+            try? await Task.sleep(for: .milliseconds(500))
+        }
+    }
+
+    private func watchSpace() async {
+        while !Task.isCancelled {
+            runner.observe(space(configuration.dataDirectory))
             try? await Task.sleep(for: .milliseconds(500))
         }
     }
@@ -203,7 +222,7 @@ public final class Service: Sendable {
             ("applied", .int(position)), ("models", .int(Int64(ids))),
             ("clock", .string(configuration.clock.rawValue)),
             ("postgres", .string(relay?.state ?? "not configured")),
-            ("deliveries", try deliveriesJSON()),
+            ("deliveries", try deliveriesJSON()), ("storage", storageJSON),
             ("settings", .object(store.settings.map { ($0.name, .string($0.value)) })),
         ])
     }
@@ -212,6 +231,20 @@ public final class Service: Sendable {
 extension Service {
     /// Entries of the outbox that were set aside and are shown with their reasons.
     private static let setAsideCountMax = 20
+
+    /// This is whether there is room, as the API shows it.
+    fileprivate var storageJSON: JSONValue {
+        let space = runner.diskSpace
+        return .object([
+            ("full", .bool(runner.isStorageFull)),
+            ("quarantined", .array(runner.quarantined.map { .int($0) })),
+            ("free_bytes", space.map { .int($0.freeBytes) } ?? .null),
+            (
+                "low_water_bytes",
+                space.map { .int(StorageWatch.lowWaterBytes(of: $0.totalBytes)) } ?? .null
+            ),
+        ])
+    }
 
     /// This is what waits to be told to others, and what was given up.
     fileprivate func deliveriesJSON() throws -> JSONValue {

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Synchronization
 
 /// This is what was answered to a batch under a key of its sender's, so that a repeat is answered alike.
 public struct IdempotencyRecord: Sendable, Equatable {
@@ -45,12 +46,59 @@ extension SQLiteStore {
                 """)
     }
 
-    static func insert(_ records: [IdempotencyRecord], into database: Database) throws {
-        guard !records.isEmpty else { return }
-        let now = milliseconds()
-        try database.execute(
-            sql: "DELETE FROM idempotency WHERE created_at < ?",
+    /// The project that a scope begins with.
+    private static func project(of scope: String) -> String {
+        String(scope.prefix { $0 != " " })
+    }
+
+    /// These are the keys that are kept, by project.
+    static func countKeys(_ database: Database) throws -> [String: Int] {
+        let rows = try Row.fetchCursor(
+            database, sql: "SELECT scope, count(*) FROM idempotency GROUP BY scope")
+        var counts: [String: Int] = [:]
+        while let row = try rows.next() {
+            counts[project(of: row[0]), default: 0] += row[1] as Int
+        }
+        return counts
+    }
+
+    /// This is true where a project has fewer keys than `countMax`, after dropping what has expired.
+    ///
+    /// - Throws: `StoreError`.
+    public func hasRoomForKey(scope: String, countMax: Int) throws(StoreError) -> Bool {
+        let project = Self.project(of: scope)
+        func count() -> Int { keyCounts.withLock { $0[project] ?? 0 } }
+        if count() < countMax { return true }
+        let changes = try attempt {
+            try writer.write { try Self.dropExpired(from: $0, at: Self.milliseconds()) }
+        }
+        keyCounts.withLock { $0.merge(changes) { $0 + $1 } }
+        return count() < countMax
+    }
+
+    /// Drops records that are over a day old.
+    ///
+    /// - Returns: By how many the keys of each project have changed.
+    private static func dropExpired(
+        from database: Database, at now: Int64
+    ) throws -> [String: Int] {
+        let expired = try String.fetchCursor(
+            database, sql: "DELETE FROM idempotency WHERE created_at < ? RETURNING scope",
             arguments: [now - idempotencyMilliseconds])
+        var changes: [String: Int] = [:]
+        while let scope = try expired.next() { changes[project(of: scope), default: 0] -= 1 }
+        return changes
+    }
+
+    /// Inserts records and drops those that are over a day old.
+    ///
+    /// - Returns: By how many the keys of each project have changed.
+    static func insert(
+        _ records: [IdempotencyRecord], into database: Database
+    ) throws -> [String: Int] {
+        guard !records.isEmpty else { return [:] }
+        let now = milliseconds()
+        var changes = try dropExpired(from: database, at: now)
         let statement = try database.cachedStatement(
             sql: """
                 INSERT OR REPLACE INTO idempotency
@@ -62,7 +110,9 @@ extension SQLiteStore {
                     record.scope, record.key, Data(record.fingerprint), record.status,
                     record.answer, now,
                 ])
+            changes[project(of: record.scope), default: 0] += 1
         }
+        return changes
     }
 
     /// Replaces the answers of stored records by what came out.

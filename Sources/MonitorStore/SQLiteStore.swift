@@ -1,6 +1,7 @@
 import ByteCoding
 import Foundation
 import GRDB
+import Synchronization
 
 /// This is the log, the snapshots and the outbox in one SQLite file.
 ///
@@ -25,6 +26,8 @@ public final class SQLiteStore: Sendable {
     let writer: DatabaseQueue
     /// The settings that durability rests on, read back.
     public let settings: [(name: String, value: String)]
+    /// Keys of batches that are kept, by project.
+    let keyCounts = Mutex<[String: Int]>([:])
 
     /// Opens or creates the store and reads its settings back.
     ///
@@ -74,7 +77,15 @@ public final class SQLiteStore: Sendable {
             }
         }
         try migrate(readOnly: readOnly)
-        if !readOnly { try attempt { try writer.write { try Self.createIdempotencyTable($0) } } }
+        if !readOnly {
+            let counts = try attempt {
+                try writer.write { database in
+                    try Self.createIdempotencyTable(database)
+                    return try Self.countKeys(database)
+                }
+            }
+            keyCounts.withLock { $0 = counts }
+        }
     }
 
     private static func readSettings(_ database: Database) throws -> [(name: String, value: String)]
@@ -148,7 +159,7 @@ public final class SQLiteStore: Sendable {
     }
 
     /// This is a column's value; a damaged page may hold another type, on which `row[index]` traps.
-    private static func value<Value: DatabaseValueConvertible>(
+    static func value<Value: DatabaseValueConvertible>(
         _ row: Row, _ index: Int
     ) throws(StoreError) -> Value {
         let stored: DatabaseValue = row[index]
@@ -163,9 +174,17 @@ public final class SQLiteStore: Sendable {
             return try body()
         } catch let error as StoreError {
             throw error
+        } catch let error as DatabaseError where Self.isFull(error) {
+            throw .full
         } catch {
             throw .io("\(error)")
         }
+    }
+
+    /// True where a transaction was undone for lack of room; the index of the write-ahead log has a code
+    /// of its own for that.
+    private static func isFull(_ error: DatabaseError) -> Bool {
+        error.resultCode == .SQLITE_FULL || error.extendedResultCode == .SQLITE_IOERR_SHMSIZE
     }
 
     /// Closes the file; every later call throws.
@@ -188,6 +207,7 @@ public final class SQLiteStore: Sendable {
     ) throws(StoreError) -> ClosedRange<Int64> {
         precondition(!payloads.isEmpty, "nothing to append")
         return try attempt {
+            var keyChanges: [String: Int] = [:]
             let range = try writer.write { database in
                 let last =
                     try Int64.fetchOne(database, sql: "SELECT max(position) FROM entry") ?? 0
@@ -198,10 +218,15 @@ public final class SQLiteStore: Sendable {
                     position += 1
                     try statement.execute(arguments: [position, Data(payload)])
                 }
-                try Self.insert(records, into: database)
+                keyChanges = try Self.insert(records, into: database)
                 return (last + 1)...position
             }
-            try checkpointIfLong()
+            keyCounts.withLock { $0.merge(keyChanges) { $0 + $1 } }
+            do {
+                try checkpointIfLong()
+            } catch let error as DatabaseError where Self.isFull(error) {
+                // The entries are durable in the write-ahead log, which grows until there is room.
+            }
             return range
         }
     }
@@ -224,6 +249,17 @@ public final class SQLiteStore: Sendable {
                 try writer.read {
                     try Int64.fetchOne($0, sql: "SELECT max(position) FROM entry") ?? 0
                 }
+            }
+        }
+    }
+
+    /// This is the size of the entries after `position`, in bytes, as they are stored.
+    public func logSizeBytes(after position: Int64) throws(StoreError) -> Int {
+        try attempt {
+            try writer.read {
+                try Int.fetchOne(
+                    $0, sql: "SELECT total(length(payload)) FROM entry WHERE position > ?",
+                    arguments: [position]) ?? 0
             }
         }
     }
@@ -308,80 +344,5 @@ public final class SQLiteStore: Sendable {
     /// Removes the snapshots, so that the next start folds the whole log.
     public func dropSnapshots() throws(StoreError) {
         try attempt { try writer.write { try $0.execute(sql: "DELETE FROM snapshot") } }
-    }
-
-    /// These are the oldest effects of a kind that nobody has confirmed.
-    public func pendingDeliveries(kind: String, limit: Int) throws(StoreError) -> [StoredEffect] {
-        try attempt {
-            try writer.read { database in
-                try Row.fetchAll(
-                    database,
-                    sql: """
-                        SELECT key, kind, payload, position FROM effect
-                        WHERE kind = ? AND is_delivered = 0 AND failure IS NULL
-                        ORDER BY position, key LIMIT ?
-                        """, arguments: [kind, limit]
-                ).map {
-                    StoredEffect(
-                        key: try Self.value($0, 0), kind: try Self.value($0, 1),
-                        payload: try Self.value($0, 2), position: try Self.value($0, 3))
-                }
-            }
-        }
-    }
-
-    /// Sets an effect aside that can never be carried out, with the reason; those behind it go on.
-    public func setAside(key: String, because reason: String) throws(StoreError) {
-        try attempt {
-            try writer.write {
-                try $0.execute(
-                    sql: "UPDATE effect SET failure = ? WHERE key = ? AND is_delivered = 0",
-                    arguments: [reason, key])
-            }
-        }
-    }
-
-    /// These are the newest effects that were set aside, with their reasons, and how many there are.
-    public func setAsideDeliveries(
-        limit: Int
-    ) throws(StoreError) -> (count: Int, newest: [(key: String, reason: String)]) {
-        try attempt {
-            try writer.read { database in
-                let set = "FROM effect WHERE is_delivered = 0 AND failure IS NOT NULL"
-                let count = try Int.fetchOne(database, sql: "SELECT count(*) \(set)") ?? 0
-                let rows = try Row.fetchAll(
-                    database,
-                    sql: "SELECT key, failure \(set) ORDER BY position DESC, key LIMIT ?",
-                    arguments: [limit])
-                return (count, try rows.map { (try Self.value($0, 0), try Self.value($0, 1)) })
-            }
-        }
-    }
-
-    /// This is how many effects of these kinds wait to be confirmed.
-    public func pendingDeliveryCount(kinds: [String]) throws(StoreError) -> Int {
-        try attempt {
-            try writer.read { database in
-                try kinds.reduce(0) { sum, kind in
-                    sum
-                        + (try Int.fetchOne(
-                            database,
-                            sql: """
-                                SELECT count(*) FROM effect
-                                WHERE kind = ? AND is_delivered = 0 AND failure IS NULL
-                                """, arguments: [kind]) ?? 0)
-                }
-            }
-        }
-    }
-
-    /// Marks an effect as carried out; unknown keys change nothing.
-    public func confirmDelivery(key: String) throws(StoreError) {
-        try attempt {
-            try writer.write {
-                try $0.execute(
-                    sql: "UPDATE effect SET is_delivered = 1 WHERE key = ?", arguments: [key])
-            }
-        }
     }
 }

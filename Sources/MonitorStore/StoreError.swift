@@ -7,6 +7,8 @@ public enum StoreError: Error, Equatable, CustomStringConvertible {
     case newerVersion(found: Int, known: Int)
     case corrupt(String)
     case io(String)
+    /// There was no room; the transaction is undone, and the file is as it was.
+    case full
 
     /// This is what was found, what was expected, and what to do where something helps.
     public var description: String {
@@ -20,6 +22,7 @@ public enum StoreError: Error, Equatable, CustomStringConvertible {
             "the data was written by a newer leeway (format \(found), known up to \(known)); it is untouched"
         case .corrupt(let what): "the data is corrupt: \(what)"
         case .io(let reason): "the disk failed: \(reason)"
+        case .full: "the disk is full"
         }
     }
 }

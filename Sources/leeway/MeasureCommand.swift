@@ -54,7 +54,8 @@ struct MeasureCommand: ParsableCommand {
             let store = try SQLiteStore(directory: data, readOnly: true)
             defer { store.close() }
             monitor = try MonitorRunner.recover(
-                store, clock: nil, logger: Terminal.logger(), keepsEffects: false)
+                store, clock: nil, logger: Terminal.logger(), keepsEffects: false
+            ).monitor
         } catch {
             throw CommandFailure(code: .dependency, message: "error: \(error)")
         }

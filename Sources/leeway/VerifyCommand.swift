@@ -23,7 +23,8 @@ struct VerifyCommand: ParsableCommand {
             let store = try SQLiteStore(directory: data, readOnly: true)
             defer { store.close() }
             let state = try MonitorRunner.recover(
-                store, clock: nil, logger: Terminal.logger(), keepsEffects: false)
+                store, clock: nil, logger: Terminal.logger(), keepsEffects: false
+            ).monitor
             report = try LogVerification.run(state, store)
         } catch {
             throw CommandFailure(code: .dependency, message: "error: \(error)")

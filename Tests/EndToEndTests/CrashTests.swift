@@ -12,7 +12,7 @@ extension EndToEndTests {
             let isAcknowledged: Bool
         }
 
-        @Test(.timeLimit(.minutes(2)))
+        @Test(.timeLimit(.minutes(FaultRig.minuteLimit)))
         func `kill -9 loses nothing acknowledged and counts nothing twice`() throws {
             let site = try Site("crash")
             var random = SeededGenerator(seed: 9)
@@ -22,7 +22,7 @@ extension EndToEndTests {
             var all: [Sent] = []
             var unknownCount = 0
 
-            for cycle in 0..<8 {
+            for cycle in 0..<4 * roundCount {
                 let senders = (0..<3).map { sender in
                     (0..<60).map { _ in
                         stream.next(.random(in: 1...(sender == 0 ? 200 : 20), using: &random))
@@ -38,14 +38,15 @@ extension EndToEndTests {
                 all += sent
             }
 
-            // Everything once more, over what eight recoveries have left.
+            // Everything once more, over what all recoveries have left.
             try resend(
-                all.map { Sent(lines: $0.lines, isAcknowledged: true) }, to: site.client, cycle: 8)
+                all.map { Sent(lines: $0.lines, isAcknowledged: true) }, to: site.client, cycle: -1)
             let idCount = all.reduce(0) { $0 + $1.lines.count }
             print("crash: \(all.count) batches, \(unknownCount) without an answer, \(idCount) ids")
             #expect(try site.client.volume(of: "crash") == Double(idCount))
             #expect(all.contains { $0.isAcknowledged })
             #expect(unknownCount > 0)
+            try FaultRig.verify(site.data)
         }
 
         /// Three clients send at once, so that batches share a flush; the kill comes in between.

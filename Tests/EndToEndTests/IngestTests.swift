@@ -1,4 +1,5 @@
 import Foundation
+import MonitoringDomain
 import MonitoringTestSupport
 import Testing
 
@@ -51,6 +52,50 @@ extension EndToEndTests {
                 of: "truth", "window=1d&statistic=coverage,accuracy")
             #expect(found.first { $0.statistic == "coverage" }?.value == 0.9)
             #expect(found.first { $0.statistic == "accuracy" }?.value == 1)
+        }
+
+        private struct Declared: Decodable { let horizon: String }
+
+        private struct Counted: Decodable {
+            let conflicts: Int?
+            let too_old: Int?
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `a horizon is declared and shown, and what is beyond it is counted`() throws {
+            let site = try Site("horizon")
+            func put(_ body: String) throws -> HTTPAnswer {
+                try site.client.send(
+                    "PUT", "/v1/models/horizon", headers: ["Content-Type": "application/json"],
+                    body: Array(body.utf8))
+            }
+            for (horizon, shown) in [("10y", "3650d"), ("2y", "730d"), ("90d", "90d")] {
+                let answer = try put(#"{"horizon":"\#(horizon)"}"#)
+                #expect(answer.status == 200, "\(answer.text)")
+                #expect(try answer.decoded(as: Declared.self).horizon == shown)
+            }
+            for horizon in ["0d", "11y", "-1d", "90", "1mo", "1s"] {
+                let answer = try put(#"{"horizon":"\#(horizon)"}"#)
+                #expect(answer.status == 422 && answer.text.contains("horizon"), "\(horizon)")
+            }
+            for body in [
+                #"{"horizont":"90d"}"#, #"{"features":[{"name":"a","kind":"numeric","unit":"m"}]}"#,
+            ] {
+                let answer = try put(body)
+                #expect(answer.status == 422 && answer.text.contains("unknown"), "\(body)")
+            }
+            func post(_ records: (id: String, day: Int, label: Int)...) throws -> Counted {
+                let lines = records.map {
+                    let time = EventTime(milliseconds: monday + Int64($0.day) * WindowSpan.day)
+                    return
+                        #"{"model":"horizon","id":"\#($0.id)","ts":"\#(time)","prediction":{"label":\#($0.label)}}"#
+                }
+                return try site.client.post("/v1/predictions", ndjson(lines)).decoded()
+            }
+            let first = try post(("a", 0, 1), ("b", 0, 1))
+            #expect(first.conflicts == nil && first.too_old == nil)
+            #expect(try post(("a", 0, 0)).conflicts == 1)
+            #expect(try post(("c", 1, 1), ("d", -100, 1)).too_old == 1)
         }
 
         /// One request that is not taken.

@@ -3,27 +3,44 @@
 // FAULT=drop     flushes do nothing, as on a disk that lies
 // FAULT=eio:N    the N-th flush fails with EIO; later ones work again
 // FAULT=kill:N   the process dies at the N-th write, flush or cut
+// FAULT=tear:N   the process dies in the middle of the N-th write: half of it is in the file
+// FAULT=order    an acknowledgement that leaves while a write of the log is not flushed ends the process
+// FAULT=blind    the same, with eyes that see no flush: the first acknowledgement ends the process
+// FAULT=full:P   writes of the log fail with ENOSPC while there is a file P
+// FAULT=normal   SQLite is told synchronous=NORMAL where it is told FULL
+// FAULT=hidden   the same, and SQLite says FULL when it is asked
 // Only files whose path holds "leeway.sqlite" count.
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-enum mode { NONE, DROP, FAIL, KILL };
+enum mode { NONE, DROP, FAIL, KILL, TEAR, ORDER, BLIND, FULL, NORMAL, HIDDEN };
 static enum mode mode = NONE;
 static long target = 0;
+static const char *sign = "";
 static atomic_long calls = 0;
+static atomic_int is_dirty = 0;
 
 __attribute__((constructor)) static void begin(void) {
   const char *text = getenv("FAULT");
   if (!text) return;
   if (strcmp(text, "drop") == 0) mode = DROP;
   if (strncmp(text, "eio:", 4) == 0) mode = FAIL, target = atol(text + 4);
+  if (strcmp(text, "order") == 0) mode = ORDER;
+  if (strcmp(text, "blind") == 0) mode = BLIND;
+  if (strncmp(text, "full:", 5) == 0) mode = FULL, sign = text + 5;
+  if (strcmp(text, "normal") == 0) mode = NORMAL;
+  if (strcmp(text, "hidden") == 0) mode = HIDDEN;
+  if (strncmp(text, "tear:", 5) == 0) mode = TEAR, target = atol(text + 5);
   if (strncmp(text, "kill:", 5) == 0) mode = KILL, target = atol(text + 5);
 }
 
@@ -38,7 +55,7 @@ static int is_log(int fd) {
 
 // 0: go on; 1: say that it is done; -1: fail.
 static int strike(int fd, int is_flush) {
-  if (mode == NONE || !is_log(fd)) return 0;
+  if (mode == NONE || mode >= TEAR || !is_log(fd)) return 0;
   if (mode == DROP) return is_flush;
   if (mode == FAIL && !is_flush) return 0;
   if (atomic_fetch_add(&calls, 1) + 1 != target) return 0;
@@ -53,7 +70,9 @@ static int strike(int fd, int is_flush) {
 static int flush(int fd, long number) {
   int verdict = strike(fd, 1);
   if (verdict != 0) return verdict > 0 ? 0 : -1;
-  return (int)syscall(number, fd);
+  int result = (int)syscall(number, fd);
+  if (mode == ORDER && result == 0 && is_log(fd)) is_dirty = 0;
+  return result;
 }
 
 int fdatasync(int fd) { return flush(fd, SYS_fdatasync); }
@@ -61,6 +80,16 @@ int fsync(int fd) { return flush(fd, SYS_fsync); }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t count, off_t offset) {
   strike(fd, 0);
+  if (mode == TEAR && is_log(fd) && atomic_fetch_add(&calls, 1) + 1 == target) {
+    syscall(SYS_pwrite64, fd, bytes, count / 2, offset);
+    kill(getpid(), SIGKILL);
+    pause();
+  }
+  if ((mode == ORDER || mode == BLIND) && is_log(fd)) is_dirty = 1;
+  if (mode == FULL && is_log(fd) && access(sign, F_OK) == 0) {
+    errno = ENOSPC;
+    return -1;
+  }
   return syscall(SYS_pwrite64, fd, bytes, count, offset);
 }
 ssize_t pwrite(int fd, const void *bytes, size_t count, off_t offset) {
@@ -71,3 +100,56 @@ int ftruncate64(int fd, off_t size) {
   return (int)syscall(SYS_ftruncate, fd, size);
 }
 int ftruncate(int fd, off_t size) { return ftruncate64(fd, size); }
+
+// An answer that begins here, before the flush it stands for, would be a lie after a power cut.
+static void leave(const void *bytes, size_t size) {
+  if (!is_dirty || !memmem(bytes, size, "HTTP/1.1 202", 12)) return;
+  static const char words[] = "acknowledged before the flush\n";
+  syscall(SYS_write, 2, words, sizeof words - 1);
+  _exit(99);
+}
+
+ssize_t write(int fd, const void *bytes, size_t count) {
+  leave(bytes, count);
+  return syscall(SYS_write, fd, bytes, count);
+}
+ssize_t writev(int fd, const struct iovec *parts, int count) {
+  for (int i = 0; i < count; i++) leave(parts[i].iov_base, parts[i].iov_len);
+  return syscall(SYS_writev, fd, parts, count);
+}
+ssize_t send(int fd, const void *bytes, size_t count, int flags) {
+  leave(bytes, count);
+  return syscall(SYS_sendto, fd, bytes, count, flags, 0, 0);
+}
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+  for (size_t i = 0; i < message->msg_iovlen; i++)
+    leave(message->msg_iov[i].iov_base, message->msg_iov[i].iov_len);
+  return syscall(SYS_sendmsg, fd, message, flags);
+}
+
+// The words that are put in place of others have their length, so that places in the text stay.
+static char *altered(const char *sql) {
+  if (mode != NORMAL && mode != HIDDEN) return 0;
+  char *copy = strdup(sql), *place;
+  if (copy && (place = strstr(copy, "synchronous = FULL"))) memcpy(place + 14, "   1", 4);
+  if (copy && mode == HIDDEN && strcmp(copy, "PRAGMA synchronous") == 0)
+    memcpy(copy, "SELECT 2          ", 18);
+  return copy;
+}
+
+typedef int (*prepare_v3)(void *, const char *, int, unsigned, void **, const char **);
+
+int sqlite3_prepare_v3(
+    void *db, const char *sql, int size, unsigned flags, void **statement, const char **tail) {
+  prepare_v3 next = (prepare_v3)dlsym(RTLD_NEXT, "sqlite3_prepare_v3");
+  char *copy = altered(sql);
+  if (!copy) return next(db, sql, size, flags, statement, tail);
+  const char *end = copy;
+  int result = next(db, copy, size, flags, statement, &end);
+  if (tail) *tail = sql + (end - copy);
+  free(copy);
+  return result;
+}
+int sqlite3_prepare_v2(void *db, const char *sql, int size, void **statement, const char **tail) {
+  return sqlite3_prepare_v3(db, sql, size, 0, statement, tail);
+}

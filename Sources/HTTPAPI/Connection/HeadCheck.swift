@@ -147,6 +147,13 @@ extension Problem {
             outcome: "not_stored", headers: [.retryAfter: "\(Int.random(in: 1...3))"])
     }
 
+    static var storageFull: Problem {
+        Problem(
+            .init(code: 507, reasonPhrase: "Insufficient Storage"), "storage-full", "Storage full",
+            detail: "the disk has no room for records", outcome: "not_stored",
+            headers: [.retryAfter: "10"])
+    }
+
     static let idempotencyKeyInvalid = Problem(
         .badRequest, "idempotency-key-invalid", "Invalid idempotency key",
         detail: "one Idempotency-Key of 1 to 255 printable ASCII characters expected",

@@ -1,0 +1,109 @@
+import Foundation
+
+/// This is how much room a file system has for those who are not root.
+public struct DiskSpace: Sendable, Equatable {
+    /// This is the room that is left, in bytes.
+    public var freeBytes: Int64
+    /// This is the size of the whole, in bytes.
+    public var totalBytes: Int64
+
+    /// Makes a reading.
+    public init(freeBytes: Int64, totalBytes: Int64) {
+        self.freeBytes = freeBytes
+        self.totalBytes = totalBytes
+    }
+
+    /// This is the room where `directory` lies; nil where the system does not say.
+    public static func reading(of directory: String) -> DiskSpace? {
+        var status = statvfs()
+        guard statvfs(directory, &status) == 0, status.f_blocks > 0 else { return nil }
+        let unit = Int64(clamping: status.f_frsize)
+        func bytes(_ blocks: fsblkcnt_t) -> Int64 {
+            let (size, isOver) = Int64(clamping: blocks).multipliedReportingOverflow(by: unit)
+            return isOver ? .max : size
+        }
+        // No name can be made without an inode, so none left is no room left; 0 of 0 is no bound.
+        let hasInodes = status.f_files == 0 || status.f_favail > 0
+        return DiskSpace(
+            freeBytes: hasInodes ? bytes(status.f_bavail) : 0, totalBytes: bytes(status.f_blocks))
+    }
+}
+
+/// This is the rule by which records are refused before the disk is full, and taken again.
+///
+/// Below the low-water mark, the larger of 256 MiB and 2 % of the disk, records are refused; on disks
+/// under 2 GiB the mark is an eighth of the disk. Records are taken again when there is room for the mark
+/// and for the reserve.
+public struct StorageWatch: Sendable, Equatable {
+    /// This is what must be done about the reserve.
+    public enum Action: Sendable, Equatable {
+        case nothing
+        /// Its room is needed by what goes on without records: ticks, alerts, requests.
+        case release
+        /// There is room for it.
+        case refill
+    }
+
+    /// This is true while records are refused.
+    public private(set) var isFull = false
+    /// This is the newest reading; nil before the first.
+    public private(set) var space: DiskSpace?
+
+    /// Makes a watch that has seen nothing.
+    public init() {}
+
+    /// This is the free room under which records are refused, in bytes.
+    public static func lowWaterBytes(of totalBytes: Int64) -> Int64 {
+        min(max(256 << 20, totalBytes / 50), totalBytes / 8)
+    }
+
+    /// This is the size of the reserve, in bytes: 64 MiB, and less on small disks.
+    public static func reserveBytes(of totalBytes: Int64) -> Int64 {
+        min(64 << 20, lowWaterBytes(of: totalBytes) / 4)
+    }
+
+    /// Takes a reading.
+    ///
+    /// - Parameters:
+    ///   - reading: The room there is.
+    ///   - isReserved: True where the reserve is there, which is not counted as free.
+    /// - Returns: What to do; after `refill` records are taken again.
+    public mutating func observe(_ reading: DiskSpace, isReserved: Bool) -> Action {
+        space = reading
+        let mark = Self.lowWaterBytes(of: reading.totalBytes)
+        let reserve = Self.reserveBytes(of: reading.totalBytes)
+        if reading.freeBytes < mark {
+            isFull = true
+            return isReserved ? .release : .nothing
+        }
+        // What is released is free at once, and must not be taken for room that came back.
+        guard isReserved || reading.freeBytes - mark >= reserve else { return .nothing }
+        isFull = false
+        return isReserved ? .nothing : .refill
+    }
+
+    /// Takes the system's word that there is no room, whatever the readings say.
+    public mutating func noteFull() { isFull = true }
+}
+
+/// This is a file that only holds room, so that what must go on can be written on a full disk.
+public struct ReserveFile: Sendable {
+    private let path: String
+
+    /// Makes the reserve of a data directory; the file is made by `refill`.
+    public init(directory: String) { path = "\(directory)/leeway.reserve" }
+
+    /// This is true while the room is held.
+    public var isHeld: Bool { access(path, F_OK) == 0 }
+
+    /// Gives the room back.
+    public func release() { unlink(path) }
+
+    /// Takes the room; nothing is held where there is none.
+    public func refill(sizeBytes: Int64) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        if posix_fallocate(descriptor, 0, off_t(sizeBytes)) != 0 { release() }
+    }
+}

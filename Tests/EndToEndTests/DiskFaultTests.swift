@@ -1,0 +1,171 @@
+import Foundation
+import MonitoringTestSupport
+import Testing
+
+extension EndToEndTests {
+    /// Disks that are full, files that are damaged, settings that are not what they must be.
+    struct DiskFaultTests {
+        private func expectFull(_ answer: HTTPAnswer) {
+            #expect(answer.status == 507, "\(answer.text)")
+            #expect(answer.headers["retry-after"] != nil)
+            #expect(answer.text.contains("storage-full"))
+            #expect(answer.text.contains("not_stored"))
+        }
+
+        /// Fills the disk until this many bytes are left.
+        private func fill(_ file: URL, leaving rest: Int) throws {
+            var status = statvfs()
+            try #require(statvfs(file.deletingLastPathComponent().path, &status) == 0)
+            let size = Int(status.f_bavail * UInt(status.f_frsize)) - rest
+            try FaultRig.run(["fallocate", "-l", "\(size)", file.path])
+        }
+
+        @Test(.timeLimit(.minutes(FaultRig.minuteLimit)), .enabled(if: FaultRig.canMount))
+        func `a disk that fills up refuses records in time, and takes them when there is room`()
+            throws
+        {
+            let folder = try Repository.temporaryFolder("full")
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let disk = folder.appendingPathComponent("disk")
+            try FileManager.default.createDirectory(at: disk, withIntermediateDirectories: true)
+            try FaultRig.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk.path])
+            defer { _ = try? CommandRun("/usr/bin/env", ["umount", "-l", disk.path]) }
+            let (data, filler) = (disk, disk.appendingPathComponent("filler"))
+            let rules = folder.appendingPathComponent("rules")
+            let server = try LeewayServer(data: data, rules: rules)
+            let reserve = data.appendingPathComponent("leeway.reserve").path
+            var stream = RecordStream(model: "full", startingAt: monday, seed: 6)
+            var ledger = Ledger()
+            for round in 0..<roundCount {
+                ledger.refusal = nil
+                ledger.send(&stream, to: server.client, countMax: 20)
+                #expect(ledger.refusal == nil)
+                #expect(wait(upTo: 2) { FileManager.default.fileExists(atPath: reserve) })
+                // An eighth of 64 MiB is the mark; then nothing at all is left, at once or later.
+                try fill(filler, leaving: round % 2 == 0 ? 6 << 20 : 0)
+                wait(upTo: 3) {
+                    ledger.send(&stream, to: server.client, countMax: 1)
+                    return ledger.refusal != nil
+                }
+                expectFull(try #require(ledger.refusal))
+                #expect(wait(upTo: 2) { !FileManager.default.fileExists(atPath: reserve) })
+                #expect(try server.client.get("/v1/models/full").status == 200)
+                // What is no record goes on, from the reserve.
+                #expect(try server.client.post("/v1/rules/reload", []).status == 200)
+                if round % 2 == 0 { try fill(disk.appendingPathComponent("more"), leaving: 0) }
+                expectFull(
+                    try server.client.post(
+                        "/v1/predictions", ndjson(stream.next(1).map(\.prediction))))
+
+                try FileManager.default.removeItem(at: filler)
+                try? FileManager.default.removeItem(at: disk.appendingPathComponent("more"))
+                #expect(
+                    wait(upTo: 10) {
+                        ledger.refusal = nil
+                        ledger.send(&stream, to: server.client, countMax: 1)
+                        return ledger.refusal == nil
+                    })
+            }
+            #expect(server.isRunning)
+            #expect(try ledger.lostCount(server.client) == 0)
+            try FaultRig.verify(data)
+        }
+
+        @Test(.timeLimit(.minutes(FaultRig.minuteLimit)))
+        func `a write for which there is no room is undone, and the process goes on`() throws {
+            let folder = try Repository.temporaryFolder("enospc")
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let library = try FaultRig.library(in: folder)
+            let sign = folder.appendingPathComponent("full")
+            let data = folder.appendingPathComponent("data")
+            let server = try LeewayServer(
+                data: data, launcher: FaultRig.launcher(library, "full:\(sign.path)"))
+            var stream = RecordStream(model: "room", startingAt: monday, seed: 7)
+            try server.client.pinReference(of: "room", stream.next(500).map(\.reference))
+            var ledger = Ledger()
+            for _ in 0..<3 * roundCount {
+                ledger.refusal = nil
+                ledger.send(&stream, to: server.client, countMax: 10)
+                #expect(ledger.refusal == nil)
+                try Data().write(to: sign)
+                ledger.send(&stream, to: server.client, countMax: 1)
+                expectFull(try #require(ledger.refusal))
+                #expect(try server.client.get("/v1/models/room").status == 200)
+                try FileManager.default.removeItem(at: sign)
+                let isBack = try wait(upTo: 10) {
+                    let rows = try #require(ledger.batches.last).map(\.prediction)
+                    return try server.client.post("/v1/predictions", ndjson(rows)).status == 202
+                }
+                #expect(isBack)
+            }
+            #expect(try ledger.lostCount(server.client) == 0)
+            #expect(
+                try server.client.volume(of: "room") == Double(20 * ledger.batches.count))
+            server.kill()
+            let again = try LeewayServer(data: data)
+            #expect(try ledger.lostCount(again.client) == 0)
+            try FaultRig.verify(data)
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `no acknowledgement leaves before its flush`() throws {
+            let folder = try Repository.temporaryFolder("order")
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let library = try FaultRig.library(in: folder)
+            for fault in ["order", "blind"] {
+                let server = try LeewayServer(
+                    data: folder.appendingPathComponent(fault),
+                    launcher: FaultRig.launcher(library, fault))
+                var stream = RecordStream(model: "order", startingAt: monday, seed: 4)
+                var ledger = Ledger()
+                ledger.send(&stream, to: server.client, countMax: 50 * roundCount)
+                if fault == "order" {
+                    #expect(ledger.acknowledged.count == 50 * roundCount, "\(server.logTail)")
+                } else {
+                    // The control: the rig sees what leaves.
+                    #expect(ledger.acknowledged.isEmpty && server.ended(within: 5) == 99)
+                }
+            }
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `a setting that is not what it must be stops the start`() throws {
+            let folder = try Repository.temporaryFolder("setting")
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let library = try FaultRig.library(in: folder)
+            let data = folder.appendingPathComponent("data")
+            let run = try CommandRun(
+                "/usr/bin/env",
+                FaultRig.launcher(library, "normal").dropFirst() + [
+                    CommandRun.leeway, "serve", "--listen", "127.0.0.1:0", "--data", data.path,
+                    "--rules", folder.path,
+                ])
+            #expect(run.status == 3)
+            #expect(run.errors.contains("synchronous is 1, and must be 2"), "\(run.errors)")
+        }
+
+        @Test(.timeLimit(.minutes(FaultRig.minuteLimit)))
+        func `after a crash the service is ready in time, however much is stored`() throws {
+            let site = try Site("recovery")
+            var stream = RecordStream(model: "recovery", startingAt: monday, seed: 8)
+            try site.client.pinReference(of: "recovery", stream.next(500).map(\.reference))
+            stream.stepMilliseconds = 100
+            var batches = 0
+            var times: [Double] = []
+            for target in [5, 15 * roundCount] {
+                while batches < target {
+                    try site.client.ingest(stream.next(1_000).map(\.prediction))
+                    batches += 1
+                }
+                site.server.kill()
+                let start = ContinuousClock.now
+                try site.restart()
+                let elapsed = ContinuousClock.now - start
+                times.append(elapsed / .seconds(1))
+                #expect(elapsed < .seconds(5), "\(batches) batches")
+            }
+            print("recovery: \(batches) batches of 1,000, ready after \(times) s")
+            #expect(try site.client.volume(of: "recovery") == Double(1_000 * batches))
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import Foundation
+import MonitoringTestSupport
+import Testing
+
+/// What one sender knows: every batch, and which were acknowledged.
+struct Ledger {
+    var batches: [[RecordStream.Row]] = []
+    var acknowledged: Set<Int> = []
+    /// The first answer that was not an acknowledgement.
+    var refusal: HTTPAnswer?
+
+    /// Sends batches until one is not acknowledged, or `countMax` are, or `isOver`.
+    mutating func send(
+        _ stream: inout RecordStream, to client: HTTPClient, countMax: Int,
+        isOver: () -> Bool = { false }
+    ) {
+        for _ in 0..<countMax where !isOver() {
+            let rows = stream.next(20)
+            batches.append(rows)
+            guard let answer = try? client.post("/v1/predictions", ndjson(rows.map(\.prediction)))
+            else { return }
+            guard answer.status == 202 else {
+                refusal = answer
+                return
+            }
+            acknowledged.insert(batches.count - 1)
+        }
+    }
+
+    /// How many acknowledged batches are not there, after all were sent again; a batch that is there
+    /// in part is a failure.
+    func lostCount(_ client: HTTPClient) throws -> Int {
+        var lost = 0
+        for (index, rows) in batches.enumerated() {
+            let answer = try client.ingest(rows.map(\.prediction))
+            #expect(answer.duplicates == 0 || answer.duplicates == rows.count, "batch \(index)")
+            if acknowledged.contains(index), answer.duplicates == 0 { lost += 1 }
+        }
+        return lost
+    }
+}
+
+/// How many rounds of each fault; `make torture` runs more.
+let roundCount =
+    ProcessInfo.processInfo.environment["LEEWAY_TORTURE"].flatMap { Int($0) } ?? 2
+
+/// What the fault tests share: the library of faults, the disks, the check at the end.
+enum FaultRig {
+    /// Root, with loop devices; elsewhere the tests of real disks say that they are skipped.
+    static let canMount: Bool = {
+        let isRoot =
+            geteuid() == 0 && FileManager.default.fileExists(atPath: "/dev/loop-control")
+        if !isRoot { print("skipped: tests of real disks need root and loop devices") }
+        return isRoot
+    }()
+
+    /// How long a test may take: in `make torture` as long as it likes.
+    static let minuteLimit = roundCount > 2 ? 240 : 3
+
+    static func library(in folder: URL) throws -> String {
+        let source = Repository.root.appendingPathComponent("Tests/Faults/faults.c").path
+        let library = folder.appendingPathComponent("faults.so").path
+        let compiler = try #require(CommandRun.installed("clang", "cc", "gcc"))
+        let run = try CommandRun(compiler, ["-O1", "-shared", "-fPIC", "-o", library, source])
+        try #require(run.status == 0, "\(run.errors)")
+        return library
+    }
+
+    static func launcher(_ library: String, _ fault: String) -> [String] {
+        ["/usr/bin/env", "LD_PRELOAD=\(library)", "FAULT=\(fault)"]
+    }
+
+    /// I-5: what is stored equals what the log gives.
+    static func verify(_ data: URL) throws {
+        let run = try CommandRun(CommandRun.leeway, ["verify", "--data", data.path])
+        #expect(run.status == 0, "\(run.errors)")
+    }
+
+    static func run(_ arguments: [String]) throws {
+        let run = try CommandRun("/usr/bin/env", arguments)
+        try #require(run.status == 0, "\(arguments): \(run.errors)")
+    }
+}

@@ -53,16 +53,16 @@ enum RequestBody {
         of request: Request, limitBytes: Int = wireSizeBytesMax,
         decodedLimitBytes: Int = decodedSizeBytesMax
     ) async throws -> [UInt8] {
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limitBytes {
-            throw Problem.bodyTooLarge(limitBytes)
+        let length = request.headers[.contentLength].flatMap { Int($0) } ?? 0
+        guard length <= limitBytes else { throw Problem.bodyTooLarge(limitBytes) }
+        var raw: [UInt8] = []
+        raw.reserveCapacity(max(0, length))
+        for try await part in request.body {
+            guard part.readableBytes <= limitBytes - raw.count else {
+                throw Problem.bodyTooLarge(limitBytes)
+            }
+            part.withUnsafeReadableBytes { raw.append(contentsOf: $0) }
         }
-        let buffer: ByteBuffer
-        do {
-            buffer = try await request.body.collect(upTo: limitBytes)
-        } catch is NIOTooManyBytesError {
-            throw Problem.bodyTooLarge(limitBytes)
-        }
-        let raw = [UInt8](buffer.readableBytesView)
         let encodings = request.headers[values: .contentEncoding]
             .flatMap { $0.split(separator: ",") }
             .map { $0.trimmingWhitespace().lowercased() }

@@ -244,6 +244,7 @@ public enum IngestBenchmark {
         let start = clock.now
         while clock.now - start < .seconds(seconds) {
             _ = try store.append(payloads)
+            try store.checkpointIfLong()
             count += payloads.count * batchRowCount
         }
         return Double(count) / (clock.now - start).seconds

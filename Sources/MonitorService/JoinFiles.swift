@@ -20,7 +20,7 @@ extension PartitionFiles {
 }
 
 extension PartitionBytes {
-    fileprivate init(_ file: MappedFile) {
+    fileprivate init(_ file: SealedFile) {
         self.init(count: file.count) { file.read($0, $1) }
     }
 }

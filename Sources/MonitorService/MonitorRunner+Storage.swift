@@ -53,14 +53,15 @@ extension MonitorRunner {
     }
 
     /// Answers a group of which nothing was stored, because the system has no room for it.
-    func refuseForRoom(_ group: [Submission], _ state: State) {
+    ///
+    /// - Parameters:
+    ///   - group: Who is answered.
+    ///   - knownBefore: What was known before the group, and is all that is known after it.
+    func refuseForRoom(_ group: [Submission], _ knownBefore: KnownModels) {
         storage.withLock { $0.noteFull() }
         reserve.release()
         logger.error("the disk is full, refusing records")
-        // What the group would have added is not known after all.
-        known.withLock { $0 = KnownModels(state.monitor) }
-        for submission in group {
-            submission.continuation.resume(returning: .failure(.storageFull))
-        }
+        known.withLock { $0 = knownBefore }
+        group.refuse(.storageFull)
     }
 }

@@ -7,93 +7,67 @@ import Synchronization
 import WindowAggregation
 
 extension MonitorRunner {
-    func run() {
-        guard var state = initial.withLock({ $0.take() }) else { return }
+    func runMachine(_ initial: State) {
+        var state = initial
         while true {
-            wake.wait()
-            let (jobs, isStopping) = queue.withLock { queue in
+            workWake.wait()
+            let (items, isStopping) = work.withLock { queue in
                 defer {
-                    queue.jobs = []
-                    queue.sizeBytes = 0
+                    queue.items = []
+                    queue.isClosed = queue.isStopping
                 }
-                return (queue.jobs, queue.isStopping)
+                return (queue.items, queue.isStopping)
             }
-            carryOut(jobs, on: &state)
+            for item in items {
+                switch item {
+                case .apply(let group):
+                    settle(group, in: &state)
+                    room.signal()
+                case .read(let body): body(state.monitor)
+                case .finish(let body): body(&state)
+                }
+            }
             if isStopping { break }
         }
         if failureReason == nil { snapshot(&state) }
         finished.signal()
     }
 
-    /// Runs of submissions share one transaction; a question in between sees what came before it.
-    private func carryOut(_ jobs: [Job], on state: inout State) {
-        var group: [Submission] = []
-        for job in jobs {
-            if case .submit(let submission) = job {
-                group.append(submission)
-                continue
-            }
-            write(group, to: &state)
-            group = []
-            switch job {
-            case .submit: continue
-            case .read(let body): body(state.monitor)
-            case .finish(let body): body(&state)
-            }
+    /// Gives the machine's thread something to do; false when it takes nothing more.
+    func hand(_ item: Work) -> Bool {
+        let isTaken = work.withLock { queue in
+            guard !queue.isClosed else { return false }
+            queue.items.append(item)
+            return true
         }
-        write(group, to: &state)
+        if isTaken { workWake.signal() }
+        return isTaken
     }
 
-    private func write(_ group: [Submission], to state: inout State) {
-        guard !group.isEmpty else { return }
-        if let failureReason {
-            for submission in group {
-                submission.continuation.resume(returning: .failure(.storageFailed(failureReason)))
-            }
-            return
-        }
-        let now = state.monitor.clock == .wall ? WallClock.now() : nil
-        var admitted: [Submission] = []
-        for submission in group {
-            let errors = known.withLock { $0.admit(submission.entries.map(\.input), at: now) }
-            if errors.isEmpty {
-                admitted.append(submission)
-            } else {
-                submission.continuation.resume(returning: .failure(.items(errors)))
-            }
-        }
-        guard !admitted.isEmpty else { return }
+    /// Applies a group, and answers its senders.
+    private func settle(_ group: DurableGroup, in state: inout State) {
+        if let failureReason { return group.submissions.refuse(.storageFailed(failureReason)) }
+        let receipts: [Receipt]
         do {
-            let receipts = try append(admitted, to: &state)
-            for (submission, receipt) in zip(admitted, receipts) {
-                submission.continuation.resume(returning: .success(receipt))
-            }
-        } catch StoreError.full {
-            refuseForRoom(admitted, state)
-            return
+            receipts = try apply(group, to: &state)
         } catch {
-            // After a failed write the file's state is unknown until it is opened again, so nothing
-            // more is acknowledged by this process.
             fail("\(error)")
-            for submission in admitted {
-                submission.continuation.resume(returning: .failure(.storageFailed("\(error)")))
-            }
-            return
+            return group.submissions.refuse(.storageFailed("\(error)"))
+        }
+        for (submission, receipt) in zip(group.submissions, receipts) {
+            submission.continuation.resume(returning: .success(receipt))
         }
         if state.monitor.collector.isDamaged { repair() }
         startSnapshotIfDue(&state)
         startMergeIfDue(&state)
     }
 
-    /// Makes the submissions durable with one flush, then applies them.
-    private func append(_ admitted: [Submission], to state: inout State) throws -> [Receipt] {
-        let payloads = admitted.flatMap { $0.entries.map(\.payload) }
-        let claims = claimRecords(of: admitted, after: state.monitor.position)
-        var position = try store.append(payloads, records: claims).lowerBound
-        state.logSizeSinceSnapshot += payloads.reduce(0) { $0 + $1.count }
+    private func apply(_ group: DurableGroup, to state: inout State) throws -> [Receipt] {
+        var position = group.position
+        state.logSizeSinceSnapshot += group.sizeBytes
         var effects = state.unstoredEffects
         var receipts: [Receipt] = []
-        for submission in admitted {
+        for submission in group.submissions {
             var receipt = Receipt(accepted: 0, duplicates: 0, position: position)
             for entry in submission.entries {
                 let application = state.monitor.apply(entry.input, at: position)
@@ -116,33 +90,19 @@ extension MonitorRunner {
         // From here on everything is durable. Without room, effects wait: those of the log's tail are
         // found again by a recovery.
         state.unstoredEffects = effects
-        let settled = zip(admitted, receipts).compactMap { $0.claim?.record(of: $1) }
+        let settled = zip(group.submissions, receipts).compactMap { $0.claim?.record(of: $1) }
         do throws(StoreError) {
             if !effects.isEmpty {
                 try store.commit(snapshot: nil, effects: effects, position: state.monitor.position)
                 state.unstoredEffects = []
             }
-            if settled != claims { try store.settle(settled) }
+            if settled != group.claims { try store.settle(settled) }
         } catch {
             guard error == .full else { throw error }
             storage.withLock { $0.noteFull() }
             reserve.release()
         }
         return receipts
-    }
-
-    /// These are the answers to batches with a key, as far as they are known before the batches are
-    /// applied: what a repeat is told when the process ends in between.
-    private func claimRecords(
-        of submissions: [Submission], after position: Int64
-    ) -> [IdempotencyRecord] {
-        var position = position
-        return submissions.compactMap { submission in
-            position += Int64(submission.entries.count)
-            let count = submission.entries.reduce(0) { $0 + $1.input.rowCount }
-            return submission.claim?.record(
-                of: Receipt(accepted: count, duplicates: 0, position: position))
-        }
     }
 
     private func publishSchema(of input: Input, in monitor: Monitor) {
@@ -154,7 +114,7 @@ extension MonitorRunner {
         }
     }
 
-    private func fail(_ reason: String) {
+    func fail(_ reason: String) {
         failure.withLock { $0 = reason }
         logger.error("storage failed, refusing writes", metadata: ["reason": "\(reason)"])
     }
@@ -176,8 +136,7 @@ extension MonitorRunner {
     ) {
         Self.background.async { [self] in
             let rest = work()
-            queue.withLock { $0.jobs.append(.finish(rest)) }
-            wake.signal()
+            _ = hand(.finish(rest))
         }
     }
 

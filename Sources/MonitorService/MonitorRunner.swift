@@ -41,8 +41,12 @@ public enum SubmissionError: Error, Equatable {
     case storageFailed(String)
 }
 
-/// This is the owner of the state machine: one thread that appends groups of batches with one flush,
-/// applies them, and answers questions, in one order.
+/// This is the owner of the log and of the state machine, with a thread for each.
+///
+/// The writer appends groups of batches with one flush; the machine's thread applies them in the log's
+/// order, answers the senders, and answers questions in between. While the disk works on one group, the
+/// one before it is applied. So a batch is answered when it is durable and applied, and a question sees
+/// every batch that was answered before it was asked.
 public final class MonitorRunner: Sendable {
     /// Encoded bytes that may wait for the writer; beyond, a batch is refused as overloaded.
     static let queueSizeBytesMax = 64 << 20
@@ -63,6 +67,10 @@ public final class MonitorRunner: Sendable {
     /// Positions of corrupt entries, whose records count nowhere.
     public let quarantined: [Int64]
     let wake = DispatchSemaphore(value: 0)
+    let work = Mutex(WorkQueue())
+    let workWake = DispatchSemaphore(value: 0)
+    /// Open for one group: when the machine is behind the disk, the next group grows meanwhile.
+    let room = DispatchSemaphore(value: 0)
     let finished = DispatchSemaphore(value: 0)
     let known: Mutex<KnownModels>
     /// What the machine knew of each model after the last input that named it.
@@ -74,7 +82,7 @@ public final class MonitorRunner: Sendable {
     /// Refoldings that were done in the background and wait for their activation.
     let offers = Mutex<[ModelID: (refolding: Refolding, position: Int64)]>([:])
 
-    /// What the thread owns.
+    /// What the machine's thread owns.
     struct State: Sendable {
         var monitor: Monitor
         var logSizeSinceSnapshot = 0
@@ -89,17 +97,37 @@ public final class MonitorRunner: Sendable {
         var storedNames: [Set<String>] = []
     }
 
+    /// What waits for the writer.
     struct Queue {
-        var jobs: [Job] = []
+        var submissions: [Submission] = []
         var sizeBytes = 0
         var isStopping = false
     }
 
-    enum Job: Sendable {
-        case submit(Submission)
+    /// What waits for the machine's thread.
+    struct WorkQueue {
+        var items: [Work] = []
+        /// The writer has ended.
+        var isStopping = false
+        /// Nothing more is taken.
+        var isClosed = false
+    }
+
+    enum Work: Sendable {
+        case apply(DurableGroup)
         case read(@Sendable (Monitor) -> Void)
-        /// What another thread has prepared, and the state machine's thread finishes.
+        /// What another thread has prepared, and the machine's thread finishes.
         case finish(@Sendable (inout State) -> Void)
+    }
+
+    /// Submissions that are in the log, one behind the other.
+    struct DurableGroup: Sendable {
+        var submissions: [Submission]
+        /// The first entry's position.
+        var position: Int64
+        var sizeBytes: Int
+        /// What is stored of the senders' keys.
+        var claims: [IdempotencyRecord]
     }
 
     /// Inputs that are stored all or none, and who waits for it.
@@ -140,10 +168,19 @@ public final class MonitorRunner: Sendable {
                 logSizeSinceSnapshot: try store.logSizeBytes(after: recovery.snapshotPosition)))
     }
 
-    /// Starts the thread; once.
+    /// Starts the threads; once.
     public func start() {
-        let thread = Thread { [self] in run() }
-        thread.name = "leeway-monitor"
+        guard let state = initial.withLock({ $0.take() }) else { return }
+        let position = state.monitor.position
+        let clock = state.monitor.clock
+        room.signal()
+        startThread("leeway-monitor") { [self] in runMachine(state) }
+        startThread("leeway-writer") { [self] in runWriter(after: position, clock: clock) }
+    }
+
+    private func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) {
+        let thread = Thread(block: body)
+        thread.name = name
         thread.stackSize = 8 << 20
         thread.start()
     }
@@ -182,13 +219,11 @@ public final class MonitorRunner: Sendable {
         let result = await withCheckedContinuation { continuation in
             let refusal: SubmissionError? = queue.withLock { queue in
                 if queue.isStopping { return .shuttingDown }
-                if queue.sizeBytes + size > Self.queueSizeBytesMax, !queue.jobs.isEmpty {
+                if queue.sizeBytes + size > Self.queueSizeBytesMax, !queue.submissions.isEmpty {
                     return .overloaded
                 }
-                queue.jobs.append(
-                    .submit(
-                        Submission(
-                            entries: payloads, claim: claim, continuation: continuation)))
+                queue.submissions.append(
+                    Submission(entries: payloads, claim: claim, continuation: continuation))
                 queue.sizeBytes += size
                 return nil
             }
@@ -204,17 +239,13 @@ public final class MonitorRunner: Sendable {
     /// True where a batch would be refused because too many bytes wait.
     public var isOverloaded: Bool { queue.withLock { $0.sizeBytes > Self.queueSizeBytesMax } }
 
-    /// Answers a question from the state machine, between two inputs.
+    /// Answers a question from the state machine, between two groups of inputs.
     public func read<Answer: Sendable>(
         _ body: @escaping @Sendable (Monitor) -> Answer
     ) async throws(SubmissionError) -> Answer {
         let answer: Answer? = await withCheckedContinuation { continuation in
-            let isQueued = queue.withLock { queue in
-                if queue.isStopping { return false }
-                queue.jobs.append(.read { continuation.resume(returning: body($0)) })
-                return true
-            }
-            if isQueued { wake.signal() } else { continuation.resume(returning: nil) }
+            let isQueued = hand(.read { continuation.resume(returning: body($0)) })
+            if !isQueued { continuation.resume(returning: nil) }
         }
         guard let answer else { throw .shuttingDown }
         return answer

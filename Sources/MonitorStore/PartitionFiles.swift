@@ -1,45 +1,67 @@
 import Foundation
 import Synchronization
 
-/// This is a file of the data directory that never changes, mapped into memory, read-only.
-///
-/// `@unchecked Sendable`: the memory is never written to, and unmapped when nobody has it any more.
-public final class MappedFile: @unchecked Sendable {
+/// This is a file of the data directory that never changes, for reading.
+public final class SealedFile: Sendable {
+    /// Files that stay open; the others are opened for each reading.
+    private static let openCountMax = 64
+    private static let openCount = Atomic<Int>(0)
+
     /// Its size in bytes.
     public let count: Int
-    private let start: UnsafeRawPointer
-    private let readCount = Atomic<Int>(0)
-    /// Reads after which the process says that it needs the pages no more.
-    ///
-    /// Until then they count as its memory; afterwards they stay in the system's cache.
-    private static let readCountMax = 256
+    private let path: String
+    private let descriptor: Int32?
 
     /// Nil where the file cannot be opened or is empty.
     init?(path: String) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_size > 0 else { return nil }
+        guard let descriptor = Self.open(path) else { return nil }
+        guard fstat(descriptor, &status) == 0, status.st_size > 0 else {
+            close(descriptor)
+            return nil
+        }
         count = Int(status.st_size)
-        guard let memory = mmap(nil, count, PROT_READ, MAP_SHARED, descriptor, 0),
-            memory != MAP_FAILED
-        else { return nil }
-        // Questions go to single places: reading ahead would fill the memory for nothing.
-        madvise(memory, count, MADV_RANDOM)
-        start = UnsafeRawPointer(memory)
+        self.path = path
+        if Self.openCount.add(1, ordering: .relaxed).newValue <= Self.openCountMax {
+            self.descriptor = descriptor
+        } else {
+            Self.openCount.subtract(1, ordering: .relaxed)
+            self.descriptor = nil
+            close(descriptor)
+        }
     }
 
-    deinit { munmap(UnsafeMutableRawPointer(mutating: start), count) }
+    deinit {
+        guard let descriptor else { return }
+        close(descriptor)
+        Self.openCount.subtract(1, ordering: .relaxed)
+    }
 
-    /// Shows a range of the bytes.
+    private static func open(_ path: String) -> Int32? {
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        return descriptor >= 0 ? descriptor : nil
+    }
+
+    /// Shows a range of the bytes; nothing where they cannot be read.
+    ///
+    /// They are copied from the system's cache: mapped, each place that is read would be a page of this
+    /// process, found by a fault, until the process gave it back.
     ///
     /// - Precondition: the range is inside.
     public func read(_ range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Void) {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "\(range) of \(count)")
-        body(UnsafeRawBufferPointer(start: start + range.lowerBound, count: range.count))
-        if readCount.add(1, ordering: .relaxed).newValue % Self.readCountMax == 0 {
-            madvise(UnsafeMutableRawPointer(mutating: start), count, MADV_DONTNEED)
+        guard let source = descriptor ?? Self.open(path) else { return }
+        defer { if descriptor == nil { close(source) } }
+        withUnsafeTemporaryAllocation(byteCount: range.count, alignment: 16) { buffer in
+            var filled = 0
+            while filled < range.count, let base = buffer.baseAddress {
+                let size = pread(
+                    source, base + filled, range.count - filled, off_t(range.lowerBound + filled))
+                if size < 0, errno == EINTR { continue }
+                guard size > 0 else { return }
+                filled += size
+            }
+            body(UnsafeRawBufferPointer(buffer))
         }
     }
 }
@@ -59,12 +81,12 @@ public final class PartitionFiles: Sendable {
     private func path(_ name: String) -> String { "\(folder)/\(name).ids" }
 
     /// Opens a file; nil where it is gone.
-    public func open(_ name: String) -> MappedFile? { MappedFile(path: path(name)) }
+    public func open(_ name: String) -> SealedFile? { SealedFile(path: path(name)) }
 
     /// Writes a file of what is appended; nil where there is no room.
     public func make(
         _ name: String, _ write: (_ append: ([UInt8]) -> Void) -> Void
-    ) -> MappedFile? {
+    ) -> SealedFile? {
         mkdir(folder, 0o700)
         let temporary = "\(folder)/\(name).new"
         let descriptor = Glibc.open(

@@ -17,13 +17,20 @@ public final class SQLiteStore: Sendable {
     static let formatVersion = 2
     /// 16 KiB: half again as fast as 4 KiB for payloads of 100 KiB.
     static let pageSizeBytes = 16_384
-    /// Pages in the write-ahead log after which it is folded back: 64 MiB.
-    static let checkpointPageCount = 4_000
+    /// Bytes in the write-ahead log after which it is folded back.
+    ///
+    /// So few that a fold is over soon, and that the log's file, which is written from its start again
+    /// after each one, does not grow: a flush then brings no change of the file's size to the disk.
+    static let checkpointSizeBytes = 8 << 20
+    /// The file is cut to this size again when a reader has kept it from being folded back for long.
+    static let logSizeBytesMax = 64 << 20
 
     /// The data directory.
     public let directory: String
     private let lock: DirectoryLock?
     let writer: DatabaseQueue
+    /// Bytes in the write-ahead log since the last fold, about.
+    private let unfoldedSizeBytes = Mutex(0)
     /// The settings that durability rests on, read back.
     public let settings: [(name: String, value: String)]
     /// Keys of batches that are kept, by project.
@@ -60,6 +67,7 @@ public final class SQLiteStore: Sendable {
                     PRAGMA synchronous = FULL;
                     PRAGMA mmap_size = 0;
                     PRAGMA wal_autocheckpoint = 0;
+                    PRAGMA journal_size_limit = \(Self.logSizeBytesMax);
                     """)
         }
         do {
@@ -222,22 +230,29 @@ public final class SQLiteStore: Sendable {
                 return (last + 1)...position
             }
             keyCounts.withLock { $0.merge(keyChanges) { $0 + $1 } }
-            do {
-                try checkpointIfLong()
-            } catch let error as DatabaseError where Self.isFull(error) {
-                // The entries are durable in the write-ahead log, which grows until there is room.
-            }
+            // Besides the payloads, a transaction writes the last leaf and the pages above it again.
+            let size = payloads.reduce(4 * Self.pageSizeBytes) { $0 + $1.count }
+            unfoldedSizeBytes.withLock { $0 += size }
             return range
         }
     }
 
-    private func checkpointIfLong() throws {
-        try writer.writeWithoutTransaction { database in
-            let size =
-                (try? FileManager.default.attributesOfItem(atPath: writer.path + "-wal")[.size]
-                    as? Int) ?? 0
-            if size > Self.checkpointPageCount * Self.pageSizeBytes {
-                _ = try database.checkpoint(.truncate)
+    /// Folds the write-ahead log back into the file where it has become long.
+    ///
+    /// It waits for no reader; what one still needs is folded back at a later call.
+    ///
+    /// - Throws: `full` where there is no room: the entries are durable in the write-ahead log, which grows
+    ///   until there is. Another `StoreError` means that nothing more may be written.
+    public func checkpointIfLong() throws(StoreError) {
+        guard unfoldedSizeBytes.withLock({ $0 > Self.checkpointSizeBytes }) else { return }
+        try attempt {
+            try writer.writeWithoutTransaction { database in
+                do {
+                    _ = try database.checkpoint(.passive)
+                    unfoldedSizeBytes.withLock { $0 = 0 }
+                } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+                    // Somebody else holds the log; the next call tries again.
+                }
             }
         }
     }
@@ -302,6 +317,7 @@ public final class SQLiteStore: Sendable {
                         arguments: [effect.key, effect.kind, effect.payload, effect.position])
                 }
                 guard let snapshot else { return }
+                unfoldedSizeBytes.withLock { $0 += snapshot.count }
                 try database.execute(
                     sql: "INSERT OR REPLACE INTO snapshot (position, crc, bytes) VALUES (?, ?, ?)",
                     arguments: [position, Int64(crc32c(snapshot)), Data(snapshot)])

@@ -3,8 +3,10 @@ import MonitoringDomain
 
 extension OutcomeJoin {
     /// Partitions of one size that are merged into one, so that an identity asks few filters: of
-    /// fifty million ids, about a dozen.
-    static let mergeCount = 8
+    /// fifty million ids, about ten.
+    ///
+    /// More at once would be fewer merges, beside the machine, for more questions, within it.
+    static let mergeCount = 4
     /// A merged partition has at most so many ids.
     static let partitionCountMax = 1 << 25
 
@@ -93,9 +95,9 @@ extension OutcomeJoin {
         return true
     }
 
-    /// Each level is of eight times the ids of the one below.
+    /// Each level is of four times the ids of the one below.
     private static func level(of count: Int) -> Int {
-        (Int.bitWidth - 1 - max(1, count).leadingZeroBitCount) / 3
+        (Int.bitWidth - 1 - max(1, count).leadingZeroBitCount) / 2
     }
 }
 

@@ -1,4 +1,4 @@
-/// This is a partition's bytes, wherever they lie: in memory, or in a mapped file.
+/// This is a partition's bytes, wherever they lie: in memory, or in a file.
 public struct PartitionBytes: Sendable {
     /// How many bytes there are.
     public let count: Int

@@ -101,6 +101,7 @@ struct RecentRecords: Sendable {
     /// Takes out the records that satisfy a predicate, sorted by identity.
     mutating func remove(where isRemoved: (JoinRecord.Core) -> Bool) -> SortedRecords {
         var removed = SortedRecords()
+        removed.cores.reserveCapacity(cores.count)
         var kept: [JoinRecord.Core] = []
         var keptWides: [JoinRecord.Wide] = []
         for (place, core) in cores.enumerated() {
@@ -130,26 +131,48 @@ struct SortedRecords: Sendable {
     }
 
     /// Sorts by identity: counted into buckets by the top bits, then each bucket by itself.
+    ///
+    /// What is moved is an identity's upper half and its place, which lie side by side; the records
+    /// themselves are moved once, at the end.
     mutating func sort() {
         guard cores.count > 1 else { return }
         let bits = UInt64(max(1, Int.bitWidth - (cores.count / 8).leadingZeroBitCount))
         let shift = 64 - bits
-        var starts = [Int](repeating: 0, count: (1 << Int(bits)) + 1)
-        for core in cores { starts[Int(core.high >> shift) + 1] += 1 }
-        for bucket in 1..<starts.count { starts[bucket] += starts[bucket - 1] }
-        let bounds = starts
-        var order = [Int32](repeating: 0, count: cores.count)
+        var ends = [Int32](repeating: 0, count: 1 << Int(bits))
+        for core in cores { ends[Int(core.high >> shift)] += 1 }
+        var sum: Int32 = 0
+        for bucket in ends.indices {
+            sum += ends[bucket]
+            ends[bucket] = sum - ends[bucket]
+        }
+        var keys = [Key](repeating: Key(high: 0, place: 0), count: cores.count)
         for (place, core) in cores.enumerated() {
             let bucket = Int(core.high >> shift)
-            order[starts[bucket]] = Int32(place)
-            starts[bucket] += 1
+            keys[Int(ends[bucket])] = Key(high: core.high, place: Int32(place))
+            ends[bucket] += 1
         }
-        for bucket in 0..<bounds.count - 1 where bounds[bucket + 1] - bounds[bucket] > 1 {
-            order[bounds[bucket]..<bounds[bucket + 1]].sort {
-                JoinRecord.Core.precedes(cores[Int($0)], cores[Int($1)])
+        // Buckets lie behind one another, and an insertion goes no further back than its own.
+        for place in 1..<keys.count {
+            let key = keys[place]
+            var hole = place
+            while hole > 0, precedes(key, keys[hole - 1]) {
+                keys[hole] = keys[hole - 1]
+                hole -= 1
             }
+            keys[hole] = key
         }
-        cores = order.map { cores[Int($0)] }
-        if !wides.isEmpty { wides = order.map { wides[Int($0)] } }
+        cores = keys.map { cores[Int($0.place)] }
+        if !wides.isEmpty { wides = keys.map { wides[Int($0.place)] } }
+    }
+
+    private struct Key {
+        var high: UInt64
+        var place: Int32
+    }
+
+    @inline(__always)
+    private func precedes(_ a: Key, _ b: Key) -> Bool {
+        if a.high != b.high { return a.high < b.high }
+        return JoinRecord.Core.precedes(cores[Int(a.place)], cores[Int(b.place)])
     }
 }

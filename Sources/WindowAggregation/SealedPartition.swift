@@ -30,10 +30,11 @@ public struct SealedPartition: Sendable {
     /// The trailer's checksum.
     let checksum: UInt32
     let filter: IdentityFilter
+    /// [2^bits + 1]: half a byte a record, so that a question is one reading.
+    private let index: [UInt64]
     private let bytes: PartitionBytes
     let recordSize: Int
     private let bucketBits: UInt64
-    private let indexStart: Int
 
     var isWide: Bool { recordSize > JoinRecord.coreSizeBytes }
 
@@ -66,7 +67,7 @@ public struct SealedPartition: Sendable {
         guard sizes.contains(Int(recordSize)), bits < 32, count < UInt64(UInt32.max), blocks > 0,
             blocks < UInt64(UInt32.max), first <= last
         else { throw .invalid(offset: start, reason: "a trailer that contradicts itself") }
-        indexStart = Int(count) * Int(recordSize)
+        let indexStart = Int(count) * Int(recordSize)
         let indexSize = ((1 << Int(bits)) + 1) * 8
         let filterSize = Int(blocks) * IdentityFilter.blockSizeBytes
         guard indexStart + indexSize + filterSize == start else {
@@ -74,10 +75,8 @@ public struct SealedPartition: Sendable {
         }
         let body = bytes.read(indexStart..<start) { raw in
             (
-                checksum: crc32c(raw),
-                words: (0..<filterSize / 8).map {
-                    raw.loadUnaligned(fromByteOffset: indexSize + $0 * 8, as: UInt64.self)
-                }
+                checksum: crc32c(raw), index: Self.words(raw, 0..<indexSize),
+                filter: Self.words(raw, indexSize..<raw.count)
             )
         }
         guard let body, body.checksum == bodyChecksum else {
@@ -86,10 +85,19 @@ public struct SealedPartition: Sendable {
         self.name = name
         self.count = Int(count)
         times = first...last
-        filter = IdentityFilter(words: body.words)
+        filter = IdentityFilter(words: body.filter)
+        index = body.index
         self.bytes = bytes
         self.recordSize = Int(recordSize)
         bucketBits = UInt64(bits)
+    }
+
+    private static func words(_ raw: UnsafeRawBufferPointer, _ range: Range<Int>) -> [UInt64] {
+        [UInt64](unsafeUninitializedCapacity: range.count / 8) { words, count in
+            UnsafeMutableRawBufferPointer(words).copyMemory(
+                from: UnsafeRawBufferPointer(rebasing: raw[range]))
+            count = range.count / 8
+        }
     }
 
     enum Finding: Equatable {
@@ -124,21 +132,9 @@ public struct SealedPartition: Sendable {
     private func withBucket<Result>(
         _ bucket: Int, _ body: (UnsafeRawBufferPointer) -> Result
     ) -> Result? {
-        let entry = indexStart + bucket * 8
-        guard
-            let (first, next) = bytes.read(
-                entry..<entry + 16,
-                {
-                    (
-                        $0.loadUnaligned(as: UInt64.self),
-                        $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
-                    )
-                })
-        else { return nil }
-        let range =
-            Int(
-                first & 0xFFFF_FFFF)..<max(
-                Int(first & 0xFFFF_FFFF), Int(next & 0xFFFF_FFFF))
+        let first = index[bucket]
+        let start = Int(first & 0xFFFF_FFFF)
+        let range = start..<max(start, Int(index[bucket + 1] & 0xFFFF_FFFF))
         guard range.upperBound <= count else { return nil }
         return bytes.read(range.lowerBound * recordSize..<range.upperBound * recordSize) { raw in
             crc32c(raw) == UInt32(first >> 32) ? body(raw) : nil

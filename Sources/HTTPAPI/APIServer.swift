@@ -3,7 +3,9 @@ import Hummingbird
 import HummingbirdCore
 import Logging
 public import MonitorService
+import NIOCore
 import NIOHTTP1
+import NIOPosix
 import ServiceLifecycle
 
 /// This is what a server is told beside its service.
@@ -92,6 +94,17 @@ public struct APIServer: Sendable {
         MeasurementRoutes(runner: service.runner).add(to: router)
         PageRoutes().add(to: router)
         return router
+    }
+
+    /// Lets the process's tasks run on the threads that read and write connections, so that a request and
+    /// its answer change threads only for the disk and the state machine: that is most of a small one's cost.
+    ///
+    /// Nothing long may be awaited on them: the log, the state machine, PostgreSQL and the folding of
+    /// references have threads of their own.
+    /// - Precondition: called once, before there are tasks.
+    public static func runTasksOnEventLoops() {
+        // Where the runtime does not allow it, tasks run on its own threads.
+        NIOSingletons.unsafeTryInstallSingletonPosixEventLoopGroupAsConcurrencyGlobalExecutor()
     }
 
     /// Serves until it is stopped or the task is cancelled.

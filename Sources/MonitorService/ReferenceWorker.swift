@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 public import Logging
 import MonitorCore
@@ -46,6 +47,10 @@ public final class ReferenceWorker: Sendable {
 
     /// Works until the task is cancelled.
     public func run() async {
+        await withTaskExecutorPreference(BackgroundExecutor()) { await work() }
+    }
+
+    private func work() async {
         while !Task.isCancelled {
             do {
                 if try await !workOnce() { try await Task.sleep(for: .milliseconds(200)) }
@@ -117,5 +122,15 @@ public final class ReferenceWorker: Sendable {
         let (model, id) = (refolding.model, refolding.id)
         progress.withLock { $0[model] = Progress(id: id, done: done, total: total) }
         return try await runner.read { $0.collector.models[model]?.refolding?.id == id }
+    }
+}
+
+/// This is a thread of its own for long work, so that the threads that answer are free for answers.
+private final class BackgroundExecutor: TaskExecutor {
+    private let queue = DispatchQueue(label: "leeway-references", qos: .utility)
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
 }

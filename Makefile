@@ -73,7 +73,7 @@ test: setup-tests
 # The same fault tests as in `make test`, with many more rounds.
 torture: setup
 	$(SWIFT) build
-	LEEWAY_TORTURE=$(LEEWAY_TORTURE) $(SWIFT) test --filter "FaultTests|CrashTests"
+	LEEWAY_TORTURE=$(LEEWAY_TORTURE) $(SWIFT) test --filter "FaultTests|CrashTests|BadInputSlowTests"
 
 check: lint test rules
 

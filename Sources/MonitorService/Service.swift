@@ -60,6 +60,7 @@ public final class Service: Sendable {
 
     /// Runs until the task is cancelled, then stops with a snapshot.
     public func run() async throws {
+        warnOfFileSystem()
         // First, because a full disk's reserve may be what the rules are logged in.
         runner.observe(space(configuration.dataDirectory))
         runner.start()
@@ -92,6 +93,19 @@ public final class Service: Sendable {
         while !Task.isCancelled {
             if let reason = runner.failureReason { throw StoreError.io(reason) }
             try? await Task.sleep(for: .milliseconds(500))
+        }
+    }
+
+    private func warnOfFileSystem() {
+        let warning: String? =
+            switch FileSystemKind.reading(of: configuration.dataDirectory) {
+            case .memory: "THE DATA LIES IN MEMORY: everything is lost with the machine"
+            case .remote: "the data lies on another's file system, whose flushes may mean less"
+            case .unknown: "the data lies on a file system of which nothing is known here"
+            case .disk, nil: nil
+            }
+        if let warning {
+            logger.warning("\(warning)", metadata: ["directory": "\(configuration.dataDirectory)"])
         }
     }
 

@@ -107,3 +107,45 @@ public struct ReserveFile: Sendable {
         if posix_fallocate(descriptor, 0, off_t(sizeBytes)) != 0 { release() }
     }
 }
+
+/// This is what a file system promises of what is flushed.
+public enum FileSystemKind: Sendable, Equatable {
+    /// A file system of a disk.
+    case disk
+    /// Memory: everything is gone with the machine.
+    case memory
+    /// Another machine's, or a program's: what a flush means is theirs to say.
+    case remote
+    /// One of which nothing is known here.
+    case unknown
+
+    private static let kinds: [String: FileSystemKind] = [
+        "ext2": .disk, "ext3": .disk, "ext4": .disk, "xfs": .disk, "btrfs": .disk, "zfs": .disk,
+        "f2fs": .disk, "overlay": .disk, "tmpfs": .memory, "ramfs": .memory, "nfs": .remote,
+        "nfs4": .remote, "cifs": .remote, "smb3": .remote, "9p": .remote, "virtiofs": .remote,
+    ]
+
+    /// This is the kind under `directory`; nil where the system does not say.
+    public static func reading(of directory: String) -> FileSystemKind? {
+        guard let real = realpath(directory, nil) else { return nil }
+        defer { free(real) }
+        let path = String(cString: real)
+        guard let table = try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8) else {
+            return nil
+        }
+        var found: (place: String, type: String)?
+        // The last of the longest wins: a later mount hides an earlier one.
+        for line in table.split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            guard fields.count > 2 else { continue }
+            let place = String(fields[1].replacing("\\040", with: " "))
+            let isAbove = place == "/" || path == place || path.hasPrefix(place + "/")
+            if isAbove, place.utf8.count >= found?.place.utf8.count ?? 0 {
+                found = (place, String(fields[2]))
+            }
+        }
+        return found.map { found in
+            kinds[found.type] ?? (found.type.hasPrefix("fuse") ? .remote : .unknown)
+        }
+    }
+}

@@ -18,6 +18,13 @@ private func seconds(since start: DispatchTime) -> Double {
     Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
 }
 
+private func raiseDescriptorLimit() {
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    limit.rlim_cur = min(limit.rlim_max, 4_096)
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+}
+
 private let postHead =
     "POST /v1/predictions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     + "Content-Length: 1000\r\n\r\n"
@@ -31,12 +38,15 @@ extension EndToEndTests {
             let port = site.server.port
             let silent = try (0..<50).map { _ in SlowClient(try RawConnection(port: port), drip: "")
             }
-            let heads = try (0..<150).map { _ in
+            // In `make torture` as many as there may be connections.
+            let slowCount = roundCount > 2 ? 450 : 150
+            if roundCount > 2 { raiseDescriptorLimit() }
+            let heads = try (0..<slowCount).map { _ in
                 let client = SlowClient(try RawConnection(port: port), drip: "a")
                 client.connection.send("GET /readyz HTTP/1.1\r\nX-Slow: ")
                 return client
             }
-            let bodies = try (0..<150).map { _ in
+            let bodies = try (0..<slowCount).map { _ in
                 let client = SlowClient(try RawConnection(port: port), drip: " ")
                 client.connection.send(postHead)
                 return client

@@ -33,6 +33,7 @@ extension EndToEndTests {
             let (data, filler) = (disk, disk.appendingPathComponent("filler"))
             let rules = folder.appendingPathComponent("rules")
             let server = try LeewayServer(data: data, rules: rules)
+            #expect(server.logText.contains("THE DATA LIES IN MEMORY"))
             let reserve = data.appendingPathComponent("leeway.reserve").path
             var stream = RecordStream(model: "full", startingAt: monday, seed: 6)
             var ledger = Ledger()
@@ -101,6 +102,60 @@ extension EndToEndTests {
             #expect(try ledger.lostCount(server.client) == 0)
             #expect(
                 try server.client.volume(of: "room") == Double(20 * ledger.batches.count))
+            server.kill()
+            let again = try LeewayServer(data: data)
+            #expect(try ledger.lostCount(again.client) == 0)
+            try FaultRig.verify(data)
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `writes that are done by halves are done`() throws {
+            let folder = try Repository.temporaryFolder("short")
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let library = try FaultRig.library(in: folder)
+            let data = folder.appendingPathComponent("data")
+            let server = try LeewayServer(
+                data: data, launcher: FaultRig.launcher(library, "short"))
+            var stream = RecordStream(model: "short", startingAt: monday, seed: 16)
+            var ledger = Ledger()
+            ledger.send(&stream, to: server.client, countMax: 20)
+            #expect(ledger.acknowledged.count == 20, "\(server.logTail)")
+            server.kill()
+            let again = try LeewayServer(data: data)
+            #expect(try ledger.lostCount(again.client) == 0)
+            try FaultRig.verify(data)
+        }
+
+        @Test(.timeLimit(.minutes(FaultRig.minuteLimit)))
+        func `no room inside a checkpoint loses nothing`() throws {
+            let folder = try Repository.temporaryFolder("checkpoint")
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let library = try FaultRig.library(in: folder)
+            let sign = folder.appendingPathComponent("full")
+            let data = folder.appendingPathComponent("data")
+            let server = try LeewayServer(
+                data: data, launcher: FaultRig.launcher(library, "base:\(sign.path)"))
+            // Only the database itself has no room; its write-ahead log grows to the checkpoint's size.
+            var stream = RecordStream(model: "base", startingAt: monday, seed: 17)
+            var ledger = Ledger()
+            try Data().write(to: sign)
+            let log = data.appendingPathComponent("leeway.sqlite-wal")
+            func size() -> Int { (try? Data(contentsOf: log, options: .alwaysMapped).count) ?? 0 }
+            // Each record with a key changes pages of two tables and their index.
+            for index in 0..<6_000 where size() < 66 << 20 {
+                let rows = stream.next(1)
+                ledger.batches.append(rows)
+                let answer = try server.client.post(
+                    "/v1/predictions", ndjson(rows.map(\.prediction)),
+                    headers: ["Idempotency-Key": "base-\(index)"])
+                guard answer.status == 202 else { break }
+                ledger.acknowledged.insert(ledger.batches.count - 1)
+            }
+            #expect(size() >= 66 << 20, "\(ledger.batches.count) batches")
+            try FileManager.default.removeItem(at: sign)
+            ledger.send(&stream, to: server.client, countMax: 3)
+            #expect(size() < 66 << 20, "the log is folded back when there is room")
+            #expect(try ledger.lostCount(server.client) == 0)
             server.kill()
             let again = try LeewayServer(data: data)
             #expect(try ledger.lostCount(again.client) == 0)

@@ -6,21 +6,26 @@ extension EndToEndTests {
     /// The system calls under the log fail, lie or end the process; what is acknowledged stays.
     struct FaultTests {
         @Test(.timeLimit(.minutes(FaultRig.minuteLimit)))
-        func `a flush that fails ends the process, and nothing acknowledged is lost`() throws {
+        func `a flush or a write that fails ends the process, and nothing acknowledged is lost`()
+            throws
+        {
             let folder = try Repository.temporaryFolder("eio")
             defer { try? FileManager.default.removeItem(at: folder) }
             let library = try FaultRig.library(in: folder)
-            for (round, call) in [9, 14, 23, 33, 40, 61].prefix(2 * roundCount).enumerated() {
+            let calls = [9, 14, 23, 33, 40, 61, 90, 120].prefix(2 * roundCount).flatMap {
+                [("eio", $0), ("write", 3 * $0)]
+            }
+            for (round, (fault, call)) in calls.enumerated() {
                 let data = folder.appendingPathComponent("data-\(round)")
                 var stream = RecordStream(model: "eio", startingAt: monday, seed: UInt64(round))
                 var ledger = Ledger()
                 // The first flushes are of the start itself, which then fails.
                 let faulty = try? LeewayServer(
                     data: data,
-                    launcher: FaultRig.launcher(library, "eio:\(call)"))
+                    launcher: FaultRig.launcher(library, "\(fault):\(call)"))
                 if let faulty {
                     ledger.send(&stream, to: faulty.client, countMax: 200)
-                    let refusal = try #require(ledger.refusal, "flush \(call) was not refused")
+                    let refusal = try #require(ledger.refusal, "\(fault) \(call) was not refused")
                     #expect(refusal.status == 503)
                     #expect(refusal.text.contains("storage-failed"))
                     #expect(refusal.text.contains("unknown"))

@@ -2,11 +2,14 @@
 //
 // FAULT=drop     flushes do nothing, as on a disk that lies
 // FAULT=eio:N    the N-th flush fails with EIO; later ones work again
+// FAULT=write:N  the N-th write or cut fails with EIO; later ones work again
+// FAULT=short    writes put half of what they are given, and say so
 // FAULT=kill:N   the process dies at the N-th write, flush or cut
 // FAULT=tear:N   the process dies in the middle of the N-th write: half of it is in the file
 // FAULT=order    an acknowledgement that leaves while a write of the log is not flushed ends the process
 // FAULT=blind    the same, with eyes that see no flush: the first acknowledgement ends the process
 // FAULT=full:P   writes of the log fail with ENOSPC while there is a file P
+// FAULT=base:P   the same, of the database itself and not of its write-ahead log
 // FAULT=normal   SQLite is told synchronous=NORMAL where it is told FULL
 // FAULT=hidden   the same, and SQLite says FULL when it is asked
 // Only files whose path holds "leeway.sqlite" count.
@@ -23,7 +26,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum mode { NONE, DROP, FAIL, KILL, TEAR, ORDER, BLIND, FULL, NORMAL, HIDDEN };
+enum mode { NONE, DROP, FAIL, KILL, TEAR, WRITE, SHORT, ORDER, BLIND, FULL, BASE, NORMAL, HIDDEN };
 static enum mode mode = NONE;
 static long target = 0;
 static const char *sign = "";
@@ -37,11 +40,19 @@ __attribute__((constructor)) static void begin(void) {
   if (strncmp(text, "eio:", 4) == 0) mode = FAIL, target = atol(text + 4);
   if (strcmp(text, "order") == 0) mode = ORDER;
   if (strcmp(text, "blind") == 0) mode = BLIND;
+  if (strncmp(text, "base:", 5) == 0) mode = BASE, sign = text + 5;
   if (strncmp(text, "full:", 5) == 0) mode = FULL, sign = text + 5;
   if (strcmp(text, "normal") == 0) mode = NORMAL;
   if (strcmp(text, "hidden") == 0) mode = HIDDEN;
   if (strncmp(text, "tear:", 5) == 0) mode = TEAR, target = atol(text + 5);
+  if (strcmp(text, "short") == 0) mode = SHORT;
+  if (strncmp(text, "write:", 6) == 0) mode = WRITE, target = atol(text + 6);
   if (strncmp(text, "kill:", 5) == 0) mode = KILL, target = atol(text + 5);
+}
+
+static int ends_in(const char *path, const char *end) {
+  size_t size = strlen(path), tail = strlen(end);
+  return size >= tail && strcmp(path + size - tail, end) == 0;
 }
 
 static int is_log(int fd) {
@@ -50,6 +61,7 @@ static int is_log(int fd) {
   ssize_t size = readlink(link, path, sizeof path - 1);
   if (size < 0) return 0;
   path[size] = 0;
+  if (mode == BASE) return ends_in(path, "leeway.sqlite");
   return strstr(path, "leeway.sqlite") != 0;
 }
 
@@ -65,6 +77,12 @@ static int strike(int fd, int is_flush) {
   }
   errno = EIO;
   return -1;
+}
+
+static int breaks(int fd) {
+  if (mode != WRITE || !is_log(fd) || atomic_fetch_add(&calls, 1) + 1 != target) return 0;
+  errno = EIO;
+  return 1;
 }
 
 static int flush(int fd, long number) {
@@ -85,8 +103,10 @@ ssize_t pwrite64(int fd, const void *bytes, size_t count, off_t offset) {
     kill(getpid(), SIGKILL);
     pause();
   }
+  if (mode == SHORT && is_log(fd) && count > 1) count /= 2;
+  if (breaks(fd)) return -1;
   if ((mode == ORDER || mode == BLIND) && is_log(fd)) is_dirty = 1;
-  if (mode == FULL && is_log(fd) && access(sign, F_OK) == 0) {
+  if ((mode == FULL || mode == BASE) && is_log(fd) && access(sign, F_OK) == 0) {
     errno = ENOSPC;
     return -1;
   }
@@ -97,6 +117,7 @@ ssize_t pwrite(int fd, const void *bytes, size_t count, off_t offset) {
 }
 int ftruncate64(int fd, off_t size) {
   strike(fd, 0);
+  if (breaks(fd)) return -1;
   return (int)syscall(SYS_ftruncate, fd, size);
 }
 int ftruncate(int fd, off_t size) { return ftruncate64(fd, size); }

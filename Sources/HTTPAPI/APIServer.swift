@@ -145,7 +145,7 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
             case ("v1", 4):
                 switch (parts[1], parts[3]) {
                 case ("models", "references"): "GET, POST"
-                case ("models", "measurements"): "GET"
+                case ("models", "measurements"), ("models", "restatements"): "GET"
                 case ("retraining-requests", "report"): "POST"
                 default: nil
                 }

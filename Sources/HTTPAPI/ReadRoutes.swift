@@ -38,6 +38,13 @@ struct ReadRoutes {
             guard answer != .null else { throw Problem.notFound("no reference \"\(id)\"") }
             return Response.json(answer)
         }
+        router.get("/v1/models/:model/restatements") { _, context in
+            let model = try modelID(context.parameters.require("model"))
+            guard let json = try await read({ $0.restatementsJSON(of: model) }) else {
+                throw Problem.notFound("model \"\(model)\" is not known")
+            }
+            return Response.json(json)
+        }
         router.get("/v1/alerts") { request, _ in
             let text = request.uri.queryParameters["phase"].map { String($0) }
             let phase = text.flatMap { AlertPhase(rawValue: $0) }

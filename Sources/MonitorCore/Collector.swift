@@ -98,14 +98,14 @@ public struct Collector: Sendable {
         withModel(model) { [refolding] in $0.finish(refolding) }
     }
 
-    /// Takes the event-time ranges that late rows changed, by model.
-    mutating func takeRevisions() -> [(model: ModelID, window: TimeWindow)] {
-        models.keys.sorted().compactMap { model in
-            guard models[model]?.aggregator.revision != nil else { return nil }
-            return withModel(model) { state in
-                state.aggregator.takeRevision().map { (model, $0) }
-            }
+    /// Takes the event-time ranges that late rows changed, by model, of the models that are asked for.
+    mutating func takeRevisions(where isWanted: (ModelID) -> Bool) -> [ModelID: TimeWindow] {
+        var revisions: [ModelID: TimeWindow] = [:]
+        for (model, state) in models where state.aggregator.revision != nil && isWanted(model) {
+            revisions[model] = state.aggregator.revision
         }
+        for model in revisions.keys { withModel(model) { _ = $0.aggregator.takeRevision() } }
+        return revisions
     }
 
     /// This is the newest event time over all models.

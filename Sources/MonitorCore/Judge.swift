@@ -14,6 +14,8 @@ public struct Judge: Sendable {
     private var watches: [String: Watch] = [:]
     /// The detectors that spend the groups' alert budgets.
     private var drift = DriftWatches()
+    /// What the rules read lately, and what late rows made of it, by model.
+    private var memories: [ModelID: JudgedMemory] = [:]
     /// The newest time that was judged; time never goes back.
     public private(set) var now: EventTime?
 
@@ -45,7 +47,19 @@ public struct Judge: Sendable {
         return rules
     }
 
-    mutating func evaluate(_ collector: Collector, at time: EventTime) -> [Effect] {
+    /// False while the model's windows were measured again a moment ago; then late rows wait.
+    func isRestatementDue(of model: ModelID, at time: EventTime) -> Bool {
+        memories[model]?.isDue(at: max(now ?? time, time)) ?? true
+    }
+
+    /// These are a model's windows that were judged and then changed by late rows, oldest first.
+    public func restatements(of model: ModelID) -> [Restatement] {
+        memories[model]?.restatements ?? []
+    }
+
+    mutating func evaluate(
+        _ collector: Collector, at time: EventTime, revisions: [ModelID: TimeWindow]
+    ) -> [Effect] {
         let isNewSlot =
             now.map {
                 $0.milliseconds / Self.verificationIntervalMilliseconds
@@ -64,7 +78,12 @@ public struct Judge: Sendable {
                 measure: { state.measure($0, window: state.aggregator.wholePanes(of: $1)) },
                 baseline: { state.baseline($0, feature: $1) },
                 drift: { watches.measure($0, of: state) })
-            effects += engine.evaluate(at: current, in: context)
+            var memory = memories.removeValue(forKey: model) ?? JudgedMemory()
+            let restated = memory.restate(revisions[model], of: state, at: current)
+            let evaluation = engine.judge(at: current, in: context, restated: restated)
+            effects += evaluation.effects
+            memory.add(evaluation.judged, reference: context.reference)
+            if !memory.isEmpty { memories[model] = memory }
         }
         if isNewSlot { effects += verify(collector, at: current) }
         return effects
@@ -131,6 +150,11 @@ public struct Judge: Sendable {
         }
         engine.encode(to: &writer)
         drift.encode(to: &writer)
+        writer.writeCount(memories.count)
+        for (model, memory) in memories.sorted(by: { $0.key < $1.key }) {
+            writer.write(model.rawValue)
+            memory.encode(to: &writer)
+        }
     }
 
     init(decoding reader: inout ByteReader) throws(ByteReadingError) {
@@ -152,5 +176,12 @@ public struct Judge: Sendable {
         engine = try RuleEngine(decoding: &reader, rules: rules)
         drift = try DriftWatches(decoding: &reader)
         drift.plan(rules)
+        let memoryCount = try reader.readCount()
+        for _ in 0..<memoryCount {
+            guard let model = ModelID(try reader.readText()) else {
+                throw .invalid(offset: reader.offset, reason: "not a model's name")
+            }
+            memories[model] = try JudgedMemory(decoding: &reader, model: model)
+        }
     }
 }

@@ -82,7 +82,7 @@ public struct Monitor: Sendable {
             application.effects = judge.load(files)
             collector.watch(judge.engine.rules)
         case .tick(let now):
-            if clock == .wall { application.effects = judge.evaluate(collector, at: now) }
+            if clock == .wall { application.effects = judge(at: now) }
         case .report(let report, let time):
             application.effects = judge.receive(report, at: time)
         }
@@ -110,13 +110,19 @@ public struct Monitor: Sendable {
 
     private mutating func judgeAtWatermark() -> [Effect] {
         guard let now = collector.watermark else { return [] }
-        return judge.evaluate(collector, at: now)
+        return judge(at: now)
+    }
+
+    private mutating func judge(at now: EventTime) -> [Effect] {
+        let revisions = collector.takeRevisions { [judge] in judge.isRestatementDue(of: $0, at: now)
+        }
+        return judge.evaluate(collector, at: now, revisions: revisions)
     }
 
     // MARK: - Snapshot
 
     /// The format of a snapshot; another number means that the log is folded from its start.
-    private static let snapshotVersion: UInt32 = 5
+    private static let snapshotVersion: UInt32 = 6
 
     /// This is the whole state as bytes; equal states have equal bytes.
     public func snapshot() -> [UInt8] {

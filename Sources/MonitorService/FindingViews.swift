@@ -1,5 +1,7 @@
-import ByteCoding
-import MonitoringDomain
+public import ByteCoding
+public import MonitorCore
+public import MonitoringDomain
+public import RuleEvaluation
 
 // The shapes of what a detector knows beside a number.
 
@@ -55,6 +57,41 @@ extension Alert {
             ("null", .string((drift?.null ?? .rows).rawValue)),
             ("level", .optional(drift?.level)),
             ("top_features", .array((drift?.streams ?? []).map(\.json))),
+        ])
+    }
+}
+
+extension Restatement {
+    /// This is the restatement as the API shows it: one value before and after late rows.
+    public var json: JSONValue {
+        var members: [(String, JSONValue)] = [
+            ("statistic", .string(query.statistic.rawValue)), ("feature", .optional(query.feature)),
+            ("version", .optional(query.version)),
+            ("segment", .optional(query.segment?.description)),
+            ("window", window.json), ("old", old.restatedJSON), ("new", new.restatedJSON),
+            ("restated_at", .string("\(restatedAt)")),
+        ]
+        if let fraction = query.fraction { members.append(("q", .double(fraction))) }
+        return .object(members)
+    }
+}
+
+extension Reading {
+    fileprivate var restatedJSON: JSONValue {
+        .object([
+            ("value", .optional(estimate?.value)), ("lower", .optional(estimate?.lower)),
+            ("upper", .optional(estimate?.upper)), ("status", .string(status)),
+        ])
+    }
+}
+
+extension MonitorCore.Monitor {
+    /// These are a model's restatements as the API shows them, newest first; nil for an unknown model.
+    public func restatementsJSON(of model: ModelID) -> JSONValue? {
+        guard collector.models[model] != nil else { return nil }
+        return .object([
+            ("model", .string(model.rawValue)),
+            ("restatements", .array(judge.restatements(of: model).reversed().map(\.json))),
         ])
     }
 }

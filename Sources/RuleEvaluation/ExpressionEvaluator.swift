@@ -8,6 +8,8 @@ struct Evaluation: Equatable {
     /// The number that a reader wants to see: the first statistic's.
     var value: Double?
     var evidence: [Measurement]
+    /// These are the readings of windows, without detectors' states.
+    var judged: [JudgedWindow] = []
 }
 
 /// This evaluates an expression; an unknown reading makes unknown whatever depends on it.
@@ -19,6 +21,7 @@ struct ExpressionEvaluator {
     let subject: String?
     let now: EventTime
     private var evidence: [Measurement] = []
+    private var judged: [JudgedWindow] = []
     private var value: Double?
 
     private init(context: RuleContext, group: String, subject: String?, now: EventTime) {
@@ -35,7 +38,8 @@ struct ExpressionEvaluator {
         var evaluator = Self(context: context, group: group, subject: subject, now: now)
         let isBreached = evaluator.condition(expression)
         return Evaluation(
-            isBreached: isBreached, value: evaluator.value, evidence: evaluator.evidence)
+            isBreached: isBreached, value: evaluator.value, evidence: evaluator.evidence,
+            judged: evaluator.judged)
     }
 
     /// Three-valued logic: false wins in `and`, true wins in `or`.
@@ -127,11 +131,17 @@ struct ExpressionEvaluator {
             case .performance, .drift, .detector: true
             case .volume, .quality: false
             }
-        let measurement = context.measure(
-            MeasurementQuery(
-                model: context.model, statistic: call.statistic, feature: name(of: call.subject),
-                version: call.version ?? (isOfVersion ? context.version : nil)), window)
+        let query = MeasurementQuery(
+            model: context.model, statistic: call.statistic, feature: name(of: call.subject),
+            version: call.version ?? (isOfVersion ? context.version : nil))
+        let measurement = context.measure(query, window)
         evidence.append(measurement)
+        if call.statistic.group != .detector {
+            judged.append(
+                JudgedWindow(
+                    groups: [group], query: query, window: measurement.window,
+                    reading: measurement.reading))
+        }
         if call.part == .count { return Double(measurement.count) }
         guard let estimate = measurement.reading.estimate else { return nil }
         if value == nil { value = estimate.value }

@@ -65,19 +65,29 @@ public struct RuleEngine: Sendable, Equatable {
     // MARK: - Evaluation
 
     /// Evaluates the groups that are due for a model.
-    public mutating func evaluate(at now: EventTime, in context: RuleContext) -> [Effect] {
+    ///
+    /// - Parameters:
+    ///   - now: The rules' time.
+    ///   - context: What the rules may ask of the model.
+    ///   - restated: The names of groups that are due at once, because late rows changed what they read.
+    /// - Returns: The effects, and what was read of windows.
+    public mutating func judge(
+        at now: EventTime, in context: RuleContext, restated: Set<String> = []
+    ) -> (effects: [Effect], judged: [JudgedWindow]) {
         var effects: [Effect] = []
+        var judged: [JudgedWindow] = []
         for group in rules.groups where group.matches(context.model) {
             let slot = Self.slot(of: now, interval: group.evaluationInterval)
             let key = "\(group.name)/\(context.model)"
-            if let last = slots[key], last >= slot { continue }
-            slots[key] = slot
+            if let last = slots[key], last >= slot, !restated.contains(group.name) { continue }
+            slots[key] = max(slots[key] ?? slot, slot)
             for rule in group.rules {
                 let subjects: [String?] =
                     rule.expression.isOfEachFeature ? context.features : [nil]
                 for subject in subjects {
                     let evaluation = ExpressionEvaluator.evaluate(
                         rule.expression, in: context, group: group.name, subject: subject, at: now)
+                    judged += evaluation.judged
                     effects += observe(
                         evaluation,
                         Occasion(
@@ -85,7 +95,12 @@ public struct RuleEngine: Sendable, Equatable {
                 }
             }
         }
-        return effects
+        return (effects, judged)
+    }
+
+    /// Evaluates the groups that are due for a model: `judge` without what was read.
+    public mutating func evaluate(at now: EventTime, in context: RuleContext) -> [Effect] {
+        judge(at: now, in: context).effects
     }
 
     /// The start of the slot, because a slot's number would mean another time after a change of `every`.

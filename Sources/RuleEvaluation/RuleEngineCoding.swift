@@ -84,15 +84,15 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-    fileprivate mutating func readTime() throws(ByteReadingError) -> EventTime {
+    mutating func readTime() throws(ByteReadingError) -> EventTime {
         EventTime(milliseconds: try read())
     }
 
-    fileprivate mutating func readOptionalTime() throws(ByteReadingError) -> EventTime? {
+    mutating func readOptionalTime() throws(ByteReadingError) -> EventTime? {
         try readBool() ? try readTime() : nil
     }
 
-    fileprivate mutating func readTextMap() throws(ByteReadingError) -> [String: String] {
+    mutating func readTextMap() throws(ByteReadingError) -> [String: String] {
         var texts: [String: String] = [:]
         let count = try readCount(elementSize: 2)
         for _ in 0..<count {
@@ -102,7 +102,7 @@ extension ByteReader {
         return texts
     }
 
-    fileprivate mutating func readWindow() throws(ByteReadingError) -> TimeWindow {
+    mutating func readWindow() throws(ByteReadingError) -> TimeWindow {
         let start = try readTime()
         let end = try readTime()
         guard start <= end else {
@@ -111,7 +111,7 @@ extension ByteReader {
         return TimeWindow(start: start, end: end)
     }
 
-    fileprivate mutating func readName<Name: RawRepresentable>(
+    mutating func readName<Name: RawRepresentable>(
         _ type: Name.Type = Name.self
     ) throws(ByteReadingError) -> Name where Name.RawValue == String {
         let start = offset
@@ -122,7 +122,7 @@ extension ByteReader {
         return name
     }
 
-    fileprivate mutating func readModel() throws(ByteReadingError) -> ModelID {
+    mutating func readModel() throws(ByteReadingError) -> ModelID {
         let start = offset
         guard let model = ModelID(try readText()) else {
             throw .invalid(offset: start, reason: "not a model's name")
@@ -130,7 +130,7 @@ extension ByteReader {
         return model
     }
 
-    fileprivate mutating func readInt() throws(ByteReadingError) -> Int {
+    mutating func readInt() throws(ByteReadingError) -> Int {
         Int(clamping: try read(Int64.self))
     }
 }
@@ -172,25 +172,11 @@ extension Measurement {
         writer.write(statistic.rawValue)
         writer.write(feature)
         writer.write(version)
+        writer.write(segment?.key)
+        writer.write(segment?.value)
         writer.write(window.start.milliseconds)
         writer.write(window.end.milliseconds)
-        switch reading {
-        case .value(let estimate):
-            writer.write(UInt8(0))
-            writer.write(estimate.value)
-            writer.write(estimate.lower)
-            writer.write(estimate.upper)
-            writer.write(estimate.isCertified)
-            writer.write(estimate.pValue)
-        case .insufficientSamples(let found, let required):
-            writer.write(UInt8(1))
-            writer.write(Int64(found))
-            writer.write(Int64(required))
-        case .noData: writer.write(UInt8(2))
-        case .undefined(let reason):
-            writer.write(UInt8(3))
-            writer.write(reason)
-        }
+        reading.encode(to: &writer)
         writer.write(Int64(count))
         writer.write(Int64(missing))
         writer.write(referenceCount != nil)
@@ -214,21 +200,9 @@ extension Measurement {
         self.init(
             model: try reader.readModel(), statistic: try reader.readName(),
             feature: try reader.readOptionalText(), version: try reader.readOptionalText(),
-            window: try reader.readWindow(), reading: .noData, count: 0)
-        switch try reader.readByte() {
-        case 0:
-            reading = .value(
-                Estimate(
-                    value: try reader.readDouble(), lower: try reader.readOptionalDouble(),
-                    upper: try reader.readOptionalDouble(), isCertified: try reader.readBool(),
-                    pValue: try reader.readOptionalDouble()))
-        case 1:
-            reading = .insufficientSamples(
-                found: try reader.readInt(), required: try reader.readInt())
-        case 2: reading = .noData
-        case 3: reading = .undefined(reason: try reader.readText())
-        case let other: throw .invalid(offset: reader.offset - 1, reason: "reading \(other)")
-        }
+            segment: try reader.readOptionalSegment(), window: try reader.readWindow(),
+            reading: .noData, count: 0)
+        reading = try Reading(decoding: &reader)
         count = try reader.readInt()
         missing = try reader.readInt()
         let hasReference = try reader.readBool()

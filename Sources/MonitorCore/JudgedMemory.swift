@@ -8,8 +8,9 @@ import WindowAggregation
 /// It guarantees that a window is measured again only while what it was compared with is the same. A pane
 /// that was open when the window was judged counts with the rows that it has now.
 struct JudgedMemory: Sendable, Equatable {
-    /// Judged windows that are kept; the oldest goes first, and late rows no longer restate it. At 200
-    /// questions a minute that is five minutes, which is about a fifth of a megabyte a model.
+    /// Judged windows that are kept; the oldest goes first, and late rows no longer restate it.
+    ///
+    /// At 200 questions a minute these are five minutes.
     static let windowCountMax = 1_000
     /// Restatements that are kept for a reader; the oldest goes first.
     static let restatementCountMax = 1_000

@@ -238,6 +238,11 @@ public struct ModelCollector: Sendable {
     }
 
     mutating func extendSchema(with batch: PredictionBatch) {
+        // Nearly every batch names what is known, in the order in which it became known.
+        let isKnown =
+            batch.features.count <= schema.features.count
+            && zip(batch.features, schema.features).allSatisfy { $0.name == $1.name }
+        if isKnown { return }
         let features = batch.features.map { FeatureSchema(name: $0.name, kind: $0.column.kind) }
         if addFeatures(features) { aggregator.update(schema: schema) }
     }

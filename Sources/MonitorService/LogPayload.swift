@@ -7,8 +7,9 @@ import RecordCoding
 ///     0  form     0 = as is, 1 = zstd level 1
 ///     1  payload  InputCoding's bytes, with their own CRC-32C
 public enum LogPayload {
-    /// Smaller inputs gain less from compression than they pay for its header.
-    private static let compressionSizeBytesMin = 512
+    /// Smaller inputs, single records above all, gain less from compression than the compressor's own
+    /// memory costs each time.
+    private static let compressionSizeBytesMin = 2_048
     /// The largest decoded entry: a body of 32 MiB as columns stays below it.
     private static let decodedSizeBytesMax = 1 << 30
 

@@ -162,7 +162,13 @@ extension BinCounts {
         let isDense = 2 * touched > binCount
         writer.write(isDense)
         guard !isDense else {
-            for count in dense() { writer.writeVarint(count) }
+            var next = 0
+            forEachNonZero { bin, count in
+                for _ in next..<bin { writer.write(UInt8(0)) }
+                writer.writeVarint(count)
+                next = bin + 1
+            }
+            for _ in next..<binCount { writer.write(UInt8(0)) }
             return
         }
         writer.writeCount(touched)

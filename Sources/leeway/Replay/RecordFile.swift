@@ -78,19 +78,44 @@ struct RecordFile {
             let available = buffer.count - start
             if available == 0 { return nil }
             let isLast = isAtEnd && available <= size
-            let candidate = Array(buffer[start..<start + min(size, available)])
-            let whole = isLast ? candidate.count : FileDecoder.wholeRecords(in: candidate, format)
+            let end = start + min(size, available)
+            let whole = isLast ? end - start : wholeRecords(upTo: end, format)
             // A record longer than a piece needs a longer one.
             if whole == 0 {
                 size *= 2
                 continue
             }
+            let piece = Array(buffer[start..<start + whole])
             start += whole
             if start > 8 * Self.pieceSizeBytes, !isAtEnd || start == buffer.count {
                 buffer.removeFirst(start)
                 start = 0
             }
-            return Array(candidate[..<whole])
+            return piece
+        }
+    }
+
+    private func wholeRecords(upTo end: Int, _ format: FileFormat) -> Int {
+        // The quotes of CSV may hold line ends.
+        guard format != .csv else {
+            return FileDecoder.wholeRecords(in: Array(buffer[start..<end]), format)
+        }
+        return (buffer[start..<end].lastIndex(of: 0x0A) ?? start - 1) + 1 - start
+    }
+
+    /// This is how many lines end in a piece.
+    static func lineCount(of piece: [UInt8]) -> Int {
+        piece.withUnsafeBytes { raw in
+            var count = 0
+            var offset = 0
+            // The system's search looks at many bytes at once.
+            while offset < raw.count, let base = raw.baseAddress,
+                let found = memchr(base + offset, 0x0A, raw.count - offset)
+            {
+                count += 1
+                offset = UnsafeRawPointer(found) - base + 1
+            }
+            return count
         }
     }
 

@@ -237,7 +237,7 @@ struct ReplayCommand: AsyncParsableCommand {
                     throw CommandFailure(
                         code: .negative, message: "error: \(path)\(place): \(error)")
                 }
-                line += bytes.reduce(0) { $0 + ($1 == 0x0A ? 1 : 0) }
+                line += RecordFile.lineCount(of: bytes)
                 report.show(file, rowCount: counts.accepted + counts.duplicates)
             }
             if let roles = decoder?.roles, !roles.isEmpty {

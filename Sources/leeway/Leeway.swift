@@ -10,7 +10,8 @@ struct Leeway: AsyncParsableCommand {
         abstract: "Continuous monitoring and feedback loops for machine-learning models.",
         version: LeewayVersion.text,
         subcommands: [
-            ServeCommand.self, DemoCommand.self, ReplayCommand.self, MeasureCommand.self,
+            ServeCommand.self, DemoCommand.self, ReplayCommand.self, ReferenceCommand.self,
+            MeasureCommand.self,
             VerifyCommand.self, BackupCommand.self,
             RulesCommand.self, KeysCommand.self, MigrateCommand.self, BenchCommand.self,
         ])

@@ -10,8 +10,9 @@ struct MeasureCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "measure", abstract: "Print measurements of a data directory.",
         discussion: """
-            Example:
+            Examples:
               leeway measure credit --window 1d --statistic psi,ks --data ./leeway-data
+              leeway measure credit --statistic quantile --q 0.9 --segment channel:web
             """)
 
     @Argument(help: "The model.")
@@ -24,6 +25,10 @@ struct MeasureCommand: ParsableCommand {
     var feature: String?
     @Option(help: "The model's version; all together where absent.")
     var version: String?
+    @Option(help: "A segment, key:value as in channel:web; the whole traffic where absent.")
+    var segment: String?
+    @Option(help: "The fraction of quantile, 0 to 1; the median where absent.")
+    var q: Double?
     @Option(help: "table, json or csv.")
     var format = "table"
     @Option(help: "The data directory.")
@@ -42,10 +47,15 @@ struct MeasureCommand: ParsableCommand {
                 }
                 return value
             } ?? Statistic.windowCases
+        let slice = segment.flatMap { Segment($0) }
+        if let segment, slice == nil {
+            throw usage("segment: \"\(segment)\" found, key:value expected")
+        }
+        if let q, !(0...1).contains(q) { throw usage("q: \(q) found, 0 to 1 expected") }
         let question = MeasurementsQuestion(
             model: modelID, statistics: statistics,
             features: feature?.split(separator: ",").map { String($0) } ?? [], version: version,
-            span: span, from: nil, to: nil)
+            span: span, from: nil, to: nil, segment: slice, fraction: q)
         guard FileManager.default.fileExists(atPath: data) else {
             throw usage("\(data): no such folder")
         }

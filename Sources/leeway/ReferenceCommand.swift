@@ -186,17 +186,7 @@ private struct ReferenceClient {
             }
             request.body = .bytes(body)
         }
-        let status: HTTPResponseStatus
-        let text: [UInt8]
-        do {
-            let answer = try await HTTPClient.shared.execute(request, timeout: Self.answerTimeout)
-            status = answer.status
-            let collected = try await answer.body.collect(upTo: Self.answerSizeBytesMax)
-            text = Array(collected.readableBytesView)
-        } catch {
-            throw CommandFailure(
-                code: .dependency, message: "error: \(base) does not answer: \(error)")
-        }
+        let (status, text) = try await execute(request)
         guard (200..<300).contains(status.code) else {
             throw CommandFailure(
                 code: status.code >= 500 ? .dependency : .negative,
@@ -204,5 +194,25 @@ private struct ReferenceClient {
                     + String(decoding: text.prefix(500), as: UTF8.self))
         }
         return text
+    }
+
+    private func execute(
+        _ request: HTTPClientRequest
+    ) async throws -> (status: HTTPResponseStatus, text: [UInt8]) {
+        var configuration = HTTPClient.Configuration()
+        configuration.redirectConfiguration = .disallow
+        // Else a server that is not there would be asked until the answer's time is over.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        do {
+            let answer = try await client.execute(request, timeout: Self.answerTimeout)
+            let body = try await answer.body.collect(upTo: Self.answerSizeBytesMax)
+            try await client.shutdown()
+            return (answer.status, Array(body.readableBytesView))
+        } catch {
+            try? await client.shutdown()
+            throw CommandFailure(
+                code: .dependency, message: "error: \(base) does not answer: \(error)")
+        }
     }
 }

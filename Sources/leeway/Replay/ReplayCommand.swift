@@ -119,7 +119,9 @@ struct ReplayCommand: AsyncParsableCommand {
     private func fold(into data: String, _ model: ModelID?, _ mapping: ColumnMapping) async throws {
         let store = try SQLiteStore(directory: data)
         defer { store.close() }
-        let runner = try MonitorRunner(store: store, clock: .event, logger: Terminal.logger())
+        // A replay that is cut short is rather folded on than snapshot again and again.
+        let runner = try MonitorRunner(
+            store: store, clock: .event, logger: Terminal.logger(), snapshotLogSizeBytes: .max)
         runner.start()
         if let reference {
             var decoder = RecordDecoder(limits: DecodingLimits(rowCountMax: .max))

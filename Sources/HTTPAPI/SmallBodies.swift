@@ -22,7 +22,7 @@ enum SchemaBody {
 
     /// What the body may hold: a word that is taken for another would be silently without effect.
     private static let keys: Set = [
-        "task", "positive_label", "pane", "identity", "horizon", "features",
+        "task", "positive_label", "pane", "identity", "horizon", "features", "segments",
     ]
     private static let featureKeys: Set = ["name", "kind"]
 

@@ -75,6 +75,7 @@ public struct Judge: Sendable {
                 model: model, features: state.schema.features.map(\.name),
                 version: state.aggregator.versions.last,
                 reference: state.aggregator.reference?.id,
+                segments: { state.aggregator.segmentValues(of: $0) },
                 measure: { state.measure($0, window: state.aggregator.wholePanes(of: $1)) },
                 baseline: { state.baseline($0, feature: $1) },
                 drift: { watches.measure($0, of: state) })

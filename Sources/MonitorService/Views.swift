@@ -46,7 +46,8 @@ extension Alert {
     public var json: JSONValue {
         .object([
             ("rule", .string(rule)), ("group", .string(group)), ("model", .string(model.rawValue)),
-            ("feature", .optional(feature)), ("phase", .string(phase.rawValue)),
+            ("feature", .optional(feature)),
+            ("segment", .optional(segment?.description)), ("phase", .string(phase.rawValue)),
             (
                 "labels",
                 .object(labels.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })

@@ -11,6 +11,8 @@ public struct Alert: Equatable, Sendable {
     public var model: ModelID
     /// This is the feature that `*` stood for; nil for a rule without `*`.
     public var feature: String?
+    /// This is the slice that the alert is about; nil for a rule over the whole traffic.
+    public var segment: Segment?
     /// This is where the alert stands.
     public var phase: AlertPhase
     /// These are the rule's labels, by which receivers are chosen.
@@ -32,7 +34,8 @@ public struct Alert: Equatable, Sendable {
 
     /// Makes an alert from its parts.
     public init(
-        rule: String, group: String, model: ModelID, feature: String?, phase: AlertPhase,
+        rule: String, group: String, model: ModelID, feature: String?,
+        segment: Segment? = nil, phase: AlertPhase,
         labels: [String: String], annotations: [String: String], since: EventTime,
         firedAt: EventTime? = nil, resolvedAt: EventTime? = nil, value: Double? = nil,
         expression: String, evidence: [Measurement] = []
@@ -41,6 +44,7 @@ public struct Alert: Equatable, Sendable {
         self.group = group
         self.model = model
         self.feature = feature
+        self.segment = segment
         self.phase = phase
         self.labels = labels
         self.annotations = annotations
@@ -52,9 +56,30 @@ public struct Alert: Equatable, Sendable {
         self.evidence = evidence
     }
 
-    /// This is the alert's identity over its episodes: rule, model and subject.
+    /// This is the alert's identity over its episodes: rule, model, feature and segment.
     public var fingerprint: String {
-        "\(model)/\(group)/\(rule)" + (feature.map { "/\($0)" } ?? "")
+        Self.fingerprint(
+            model: model, group: group, rule: rule, feature: feature, segment: segment)
+    }
+
+    /// This is the identity of the alert that these parts would have.
+    public static func fingerprint(
+        model: ModelID, group: String, rule: String, feature: String?, segment: Segment?
+    ) -> String {
+        var text = "\(model)/\(group)/\(rule)"
+        if let feature { text += "/\(feature)" }
+        if let segment {
+            // Without a slash of its own, so that the last part is the segment whatever the feature is.
+            text += "/"
+            for character in segment.description {
+                switch character {
+                case "/": text += "%2F"
+                case "%": text += "%25"
+                default: text.append(character)
+                }
+            }
+        }
+        return text
     }
 }
 

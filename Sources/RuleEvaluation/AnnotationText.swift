@@ -14,6 +14,7 @@ enum AnnotationText {
             "value": evaluation.value.map { short($0) } ?? "unknown",
             "window": span ?? "", "model": occasion.context.model.rawValue,
             "version": occasion.context.version ?? "",
+            "segment": occasion.segment?.description ?? "",
         ]
         return occasion.rule.annotations.mapValues { filled($0, with: values) }
     }

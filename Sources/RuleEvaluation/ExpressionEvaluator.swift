@@ -19,23 +19,29 @@ struct ExpressionEvaluator {
     let group: String
     /// The feature that `*` stands for.
     let subject: String?
+    /// The slice that every statistic is of; nil for the whole traffic.
+    let segment: Segment?
     let now: EventTime
     private var evidence: [Measurement] = []
     private var judged: [JudgedWindow] = []
     private var value: Double?
 
-    private init(context: RuleContext, group: String, subject: String?, now: EventTime) {
+    private init(
+        context: RuleContext, group: String, subject: String?, segment: Segment?, now: EventTime
+    ) {
         self.context = context
         self.group = group
         self.subject = subject
+        self.segment = segment
         self.now = now
     }
 
     static func evaluate(
         _ expression: Expression, in context: RuleContext, group: String, subject: String?,
-        at now: EventTime
+        segment: Segment? = nil, at now: EventTime
     ) -> Evaluation {
-        var evaluator = Self(context: context, group: group, subject: subject, now: now)
+        var evaluator = Self(
+            context: context, group: group, subject: subject, segment: segment, now: now)
         let isBreached = evaluator.condition(expression)
         return Evaluation(
             isBreached: isBreached, value: evaluator.value, evidence: evaluator.evidence,
@@ -126,14 +132,16 @@ struct ExpressionEvaluator {
         // The newest instant itself belongs to the window: an event clock stands on its last event.
         let end = now.advanced(byMilliseconds: 1)
         let window = TimeWindow(start: end.advanced(byMilliseconds: -span), end: end)
+        // By version, each version is judged, and not only the newest.
         let isOfVersion =
             switch call.statistic.group {
-            case .performance, .drift, .detector: true
+            case .performance, .drift, .detector: segment?.key != "version"
             case .volume, .quality: false
             }
         let query = MeasurementQuery(
             model: context.model, statistic: call.statistic, feature: name(of: call.subject),
-            version: call.version ?? (isOfVersion ? context.version : nil))
+            version: call.version ?? (isOfVersion ? context.version : nil), segment: segment,
+            fraction: call.fraction)
         let measurement = context.measure(query, window)
         evidence.append(measurement)
         if call.statistic.group != .detector {

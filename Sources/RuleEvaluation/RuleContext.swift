@@ -12,6 +12,8 @@ public struct RuleContext {
     public var version: String?
     /// This is the id of the active reference; nil while it is being learned.
     public var reference: String?
+    /// These are the known values of a segment key, in order.
+    public var segments: (String) -> [String]
     /// This measures a question over a window.
     public var measure: (MeasurementQuery, TimeWindow) -> Measurement
     /// This is a statistic on the reference, of a feature or of the model as a whole.
@@ -22,6 +24,7 @@ public struct RuleContext {
     /// Makes a context from its parts.
     public init(
         model: ModelID, features: [String], version: String?, reference: String?,
+        segments: @escaping (String) -> [String] = { _ in [] },
         measure: @escaping (MeasurementQuery, TimeWindow) -> Measurement,
         baseline: @escaping (Statistic, String?) -> Reading,
         drift: @escaping (DriftQuery) -> Measurement
@@ -30,6 +33,7 @@ public struct RuleContext {
         self.features = features
         self.version = version
         self.reference = reference
+        self.segments = segments
         self.measure = measure
         self.baseline = baseline
         self.drift = drift

@@ -37,7 +37,7 @@ public struct RuleEngine: Sendable, Equatable {
     /// Replaces the rules; the state of a rule whose name, expression and hold are the same is kept.
     public mutating func replaceRules(_ rules: RuleSet, at now: EventTime) -> [Effect] {
         func identity(_ group: RuleGroup, _ rule: Rule) -> String {
-            "\(group.name)/\(rule.name)/\(rule.hold)/\(rule.expressionText)"
+            "\(group.name)/\(rule.name)/\(rule.hold)/\(rule.segmentKey ?? "")/\(rule.expressionText)"
         }
         let old = Dictionary(
             self.rules.groups.flatMap { group in
@@ -84,14 +84,22 @@ public struct RuleEngine: Sendable, Equatable {
             for rule in group.rules {
                 let subjects: [String?] =
                     rule.expression.isOfEachFeature ? context.features : [nil]
-                for subject in subjects {
+                let segments: [Segment?] =
+                    rule.segmentKey.map { key in
+                        context.segments(key).map { Segment(key: key, value: $0) }
+                    } ?? [nil]
+                for (subject, segment) in subjects.flatMap({ subject in
+                    segments.map { (subject, $0) }
+                }) {
                     let evaluation = ExpressionEvaluator.evaluate(
-                        rule.expression, in: context, group: group.name, subject: subject, at: now)
+                        rule.expression, in: context, group: group.name, subject: subject,
+                        segment: segment, at: now)
                     judged += evaluation.judged
                     effects += observe(
                         evaluation,
                         Occasion(
-                            group: group, rule: rule, subject: subject, now: now, context: context))
+                            group: group, rule: rule, subject: subject, segment: segment, now: now,
+                            context: context))
                 }
             }
         }
@@ -115,11 +123,14 @@ public struct RuleEngine: Sendable, Equatable {
         let group: RuleGroup
         let rule: Rule
         let subject: String?
+        let segment: Segment?
         let now: EventTime
         let context: RuleContext
 
         var fingerprint: String {
-            "\(context.model)/\(group.name)/\(rule.name)" + (subject.map { "/\($0)" } ?? "")
+            Alert.fingerprint(
+                model: context.model, group: group.name, rule: rule.name, feature: subject,
+                segment: segment)
         }
     }
 
@@ -166,9 +177,11 @@ public struct RuleEngine: Sendable, Equatable {
     }
 
     private func newAlert(_ evaluation: Evaluation, _ occasion: Occasion) -> Alert {
-        Alert(
+        var labels = occasion.rule.labels
+        if let segment = occasion.segment { labels["segment"] = segment.description }
+        return Alert(
             rule: occasion.rule.name, group: occasion.group.name, model: occasion.context.model,
-            feature: occasion.subject, phase: .pending, labels: occasion.rule.labels,
+            feature: occasion.subject, segment: occasion.segment, phase: .pending, labels: labels,
             annotations: AnnotationText.annotations(evaluation, occasion), since: occasion.now,
             value: evaluation.value, expression: occasion.rule.expressionText,
             evidence: evaluation.evidence)

@@ -141,6 +141,8 @@ extension Alert {
         writer.write(group)
         writer.write(model.rawValue)
         writer.write(feature)
+        writer.write(segment?.key)
+        writer.write(segment?.value)
         writer.write(phase.rawValue)
         writer.write(labels)
         writer.write(annotations)
@@ -157,7 +159,8 @@ extension Alert {
         self.init(
             rule: try reader.readText(), group: try reader.readText(),
             model: try reader.readModel(), feature: try reader.readOptionalText(),
-            phase: try reader.readName(), labels: try reader.readTextMap(),
+            segment: try reader.readOptionalSegment(), phase: try reader.readName(),
+            labels: try reader.readTextMap(),
             annotations: try reader.readTextMap(), since: try reader.readTime(),
             firedAt: try reader.readOptionalTime(), resolvedAt: try reader.readOptionalTime(),
             value: try reader.readOptionalDouble(), expression: try reader.readText())

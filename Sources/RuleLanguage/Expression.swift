@@ -62,6 +62,11 @@ public indirect enum Expression: Equatable, Sendable {
         }
     }
 
+    /// These are the names, as files have them, of what is of the whole traffic only: `drift` and detectors.
+    var wholeTrafficNames: [String] {
+        (driftCalls.isEmpty ? [] : ["drift"]) + detectors.map(\.rawValue).sorted()
+    }
+
     /// These are the classic detectors that the expression names.
     var detectors: Set<Statistic> {
         switch self {
@@ -95,6 +100,8 @@ public struct StatisticCall: Equatable, Sendable {
     public var version: String?
     /// This is the number of the reading that the expression means.
     public var part: Part
+    /// This is the fraction of `quantile`, in 0...1; nil for the median.
+    public var fraction: Double?
 
     /// Which number of the reading.
     public enum Part: String, Sendable, CaseIterable {

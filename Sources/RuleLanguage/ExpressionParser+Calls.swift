@@ -78,10 +78,14 @@ extension ExpressionParser {
                     throw error("a version was expected")
                 }
                 call.version = version
+            } else if takeArgument("q") {
+                call.fraction = try fraction(of: statistic, at: place)
             } else {
                 guard isFirst else {
                     throw ExpressionError(
-                        offset: place, message: "expected window: or version:")
+                        offset: place,
+                        message: statistic == .quantile
+                            ? "expected window:, version: or q:" : "expected window: or version:")
                 }
                 call.subject = try subject()
             }
@@ -114,6 +118,27 @@ extension ExpressionParser {
             call.part = part
         }
         return call
+    }
+
+    private mutating func fraction(
+        of statistic: Statistic, at start: Int
+    ) throws(ExpressionError) -> Double {
+        guard statistic == .quantile else {
+            throw ExpressionError(
+                offset: start, message: "q: is of quantile, as in quantile(age, window: 1h, q: 0.9)"
+            )
+        }
+        skipSpace()
+        let place = index
+        while index < characters.count, characters[index].isNumber || characters[index] == "." {
+            index += 1
+        }
+        let text = String(characters[place..<index])
+        guard let value = Double(text), (0...1).contains(value) else {
+            throw ExpressionError(
+                offset: place, message: "expected a fraction from 0 to 1, as in q: 0.9")
+        }
+        return value
     }
 
     /// Classic detectors run over one signal, and their reading is a number without parts.

@@ -256,7 +256,7 @@ struct RuleFileReader {
             return nil
         }
         let common = [
-            "expr", "for", "keep_firing_for", "no_data", "labels", "annotations", "schedule",
+            "expr", "by", "for", "keep_firing_for", "no_data", "labels", "annotations", "schedule",
         ]
         if let node = mapping["schedule"] {
             fault(node, "schedule: is not supported yet")
@@ -287,9 +287,10 @@ struct RuleFileReader {
         let labels = texts(mapping, "labels")
         let annotations = texts(mapping, "annotations")
         do {
+            let expression = try ExpressionParser.parse(source, hasBudget: hasBudget)
             return Rule(
-                name: name, action: action,
-                expression: try ExpressionParser.parse(source, hasBudget: hasBudget),
+                name: name, action: action, segmentKey: segmentKey(mapping, of: expression),
+                expression: expression,
                 expressionText: source, hold: hold, keepFiring: keepFiring, noData: policy,
                 labels: labels, annotations: annotations, line: node.mark?.line ?? 1)
         } catch {

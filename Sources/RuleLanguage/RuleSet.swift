@@ -120,6 +120,8 @@ public struct Rule: Equatable, Sendable {
     public let name: String
     /// This is the consequence.
     public let action: RuleAction
+    /// The segment key of which each value is judged apart, with an alert of its own; nil: the whole traffic.
+    public let segmentKey: String?
     /// This is the condition; its type is boolean.
     public let expression: Expression
     /// This is the condition as the file has it.

@@ -129,6 +129,12 @@ public struct ModelAggregator: Sendable {
         Set(series.compactMap { $0.key.segment.map(segment) }).sorted()
     }
 
+    /// These are the values of a segment key that have rows, sorted; `version` is always a key.
+    public func segmentValues(of key: String) -> [String] {
+        guard key != "version" else { return versions.sorted() }
+        return knownSegments.filter { $0.key == key }.map(\.value)
+    }
+
     func segment(of code: SegmentCode) -> Segment {
         Segment(
             key: segments.keys[code.key], value: segments.value(of: code.value, key: code.key))

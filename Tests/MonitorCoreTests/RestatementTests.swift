@@ -77,6 +77,43 @@ import Testing
         #expect(replay.monitor.judge.engine.alerts.map(\.value) == [31])
     }
 
+    @Test func `a slice is restated apart, and survives a snapshot with its alert`() throws {
+        var traffic = Traffic(seed: 6)
+        var replay = Replay(clock: .event)
+        let file = RuleFile(
+            name: "by.yaml",
+            text: "rules:\n  - { alert: Few, expr: \"volume(window: 1h) < 50\", by: version }\n")
+        replay.apply([.rules([file]), try Self.pin(&traffic)])
+        let early = traffic.next(30)
+        traffic.time += 20 * Self.minute
+        traffic.version = "2"
+        replay.apply(.predictions(try Batches.predictions(traffic.next(1))))
+
+        replay.apply(.predictions(try Batches.predictions(early)))
+
+        let log = replay.monitor.judge.restatements(of: try model())
+        // Version 1 was not known when the window was judged.
+        #expect(log.isEmpty)
+        #expect(
+            replay.monitor.judge.engine.alerts.map(\.segment?.description) == ["version:2"])
+        traffic.time += 5 * Self.minute
+        replay.apply(.predictions(try Batches.predictions(traffic.next(1))))
+        #expect(
+            replay.monitor.judge.engine.alerts.map(\.segment?.description)
+                == ["version:1", "version:2"])
+        let late = early.map { row in
+            var row = row
+            row.id += "-late"
+            return row
+        }
+        replay.apply(.predictions(try Batches.predictions(late)))
+        let restated = replay.monitor.judge.restatements(of: try model())
+        #expect(restated.map(\.query.segment?.description) == ["version:1"])
+        #expect(restated.map(\.new.estimate?.value) == [60])
+        let bytes = replay.monitor.snapshot()
+        #expect(try Monitor(snapshot: bytes).snapshot() == bytes)
+    }
+
     @Test func `an alert that late rows refute ends at once, and not at the next slot`() throws {
         var traffic = Traffic(seed: 2)
         var replay = Replay(clock: .event)

@@ -12,12 +12,17 @@ struct World {
     var features = ["age", "income"]
     var version: String? = "1"
     var reference: String? = "r-1"
-    /// By `statistic` or `statistic(feature)`; what is not here has no data.
+    /// The values of each segment key.
+    var segments: [String: [String]] = [:]
+    /// By `statistic` or `statistic(feature)`, with `@key:value` of a segment behind; what is not here has
+    /// no data.
     var readings: [String: Reading] = [:]
     var baselines: [String: Double] = [:]
 
-    static func key(_ statistic: Statistic, _ feature: String?) -> String {
-        statistic.rawValue + (feature.map { "(\($0))" } ?? "")
+    static func key(
+        _ statistic: Statistic, _ feature: String?, _ segment: Segment? = nil
+    ) -> String {
+        statistic.rawValue + (feature.map { "(\($0))" } ?? "") + (segment.map { "@\($0)" } ?? "")
     }
 
     /// The evidence of each stream, by feature; at 100 or more it is named.
@@ -55,11 +60,13 @@ struct World {
         guard let model = ModelID(model) else { throw SampleError() }
         return RuleContext(
             model: model, features: features, version: version, reference: reference,
+            segments: { segments[$0] ?? [] },
             measure: { query, window in
                 Measurement(
                     model: query.model, statistic: query.statistic, feature: query.feature,
-                    version: query.version, window: window,
-                    reading: readings[Self.key(query.statistic, query.feature)] ?? .noData,
+                    version: query.version, segment: query.segment, window: window,
+                    reading: readings[Self.key(query.statistic, query.feature, query.segment)]
+                        ?? .noData,
                     count: 7)
             },
             baseline: { statistic, feature in

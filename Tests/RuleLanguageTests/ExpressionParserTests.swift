@@ -23,6 +23,7 @@ import Testing
         ("psi(\"age\", window: 1h) > 0.2", "psi(age, window: 1h) > 0.2"),
         ("psi(age, window: 60m) > 0.2", "psi(age, window: 1h) > 0.2"),
         ("psi(age, version: v2, window: 1h) > 1", "psi(age, window: 1h, version: v2) > 1"),
+        ("quantile(age, q: 0.9, window: 1h) > 1", "quantile(age, window: 1h, q: 0.90) > 1"),
         ("psi(age, window: 1h).value > 1", "psi(age, window: 1h) > 1"),
         ("1e2 > 0", "100 > 0"), ("2.5e-1 > 0", "0.25 > 0"),
     ]
@@ -41,6 +42,18 @@ import Testing
         #expect(
             expression("psi(age, window: 1h, version: v2).lower > 0.2")
                 == .comparison(.greater, .statistic(call), .number(0.2)))
+    }
+
+    @Test func `a quantile keeps its fraction, and is the median without one`() {
+        for (text, fraction) in [("", nil), (", q: 0.9", 0.9), (", q: 0", 0), (", q: 1", 1.0)] {
+            let call = StatisticCall(
+                statistic: .quantile, subject: .each, window: .milliseconds(WindowSpan.hour),
+                version: nil, part: .value, fraction: fraction)
+
+            #expect(
+                expression("quantile(*, window: 1h\(text)) > 2")
+                    == .comparison(.greater, .statistic(call), .number(2)))
+        }
     }
 
     @Test(arguments: ["<", "<=", ">", ">=", "==", "!="])

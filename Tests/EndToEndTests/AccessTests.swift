@@ -43,7 +43,7 @@ private let record = Array(#"{"id":"1","model":"m","prediction":{"label":1}}"#.u
 extension EndToEndTests {
     /// Keys, scopes and secrets: catalogue SE.
     struct AccessTests {
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a key allows what its scope says, and nothing is open without one`() throws {
             let site = try KeyedSite("scopes")
             let keys = try ["ingest", "read", "admin"].map { try site.key($0) }
@@ -82,7 +82,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `what is no key is 401, and a good key still works after many bad ones`() throws {
             let site = try KeyedSite("bad-keys")
             let key = try site.key("admin")
@@ -119,7 +119,7 @@ extension EndToEndTests {
                 .status == 200)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a revoked or expired key is refused from the next request on`() throws {
             let site = try KeyedSite("revoke")
             let key = try site.key("read")
@@ -143,7 +143,7 @@ extension EndToEndTests {
             #expect(!list.contains(key.suffix(43)))
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a first key closes a running server, and a lost file does not open it`() throws {
             let site = try KeyedSite("first")
             let client = try site.start()
@@ -157,7 +157,7 @@ extension EndToEndTests {
             #expect(try client.get("/v1/status", headers: bearer(key)).status == 401)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a key in the path stands for the header, and no secret is stored or logged`() throws {
             let site = try KeyedSite("path")
             let key = try site.key("ingest", "--name", "agent")
@@ -184,7 +184,7 @@ extension EndToEndTests {
             #expect(mode as? Int == 0o600)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a key has its rate`() throws {
             let site = try KeyedSite("rate")
             let slow = try site.key("read", "--rate-limit", "5")
@@ -203,7 +203,7 @@ extension EndToEndTests {
             #expect(try client.get("/v1/status", headers: bearer(other)).status == 200)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `TLS takes clients of the authority only, and a certificate can be a key`() throws {
             guard let openssl = CommandRun.installed("openssl"),
                 let curl = CommandRun.installed("curl")

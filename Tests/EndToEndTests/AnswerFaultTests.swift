@@ -46,7 +46,7 @@ extension EndToEndTests {
             try FaultRig.verify(site.data)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a project has so many keys, and no earlier one is forgotten`() throws {
             let site = try Site("keys")
             var stream = RecordStream(model: "keys", startingAt: monday, seed: 14)

@@ -32,7 +32,7 @@ extension EndToEndTests {
                 fields: ["Content-Encoding: \(value)"], record)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `bad compression is refused, and nothing of it is stored`() throws {
             let packed = try compressed(Array(Self.record.utf8), by: "gzip")
             let many = ndjson((0..<5_000).map { line("\($0)", model: "bad") })
@@ -93,7 +93,7 @@ extension EndToEndTests {
             try BadInputSite("compression").check(rows)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `gzip is known by every spelling, and again and again on one connection`() throws {
             let site = try Site("gzip")
             for (index, name) in ["gzip", "GZIP", "x-gzip", "identity, gzip", "identity"]
@@ -117,7 +117,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a bad record refuses its batch, or itself in the partial mode`() throws {
             let site = try Site("partial")
             let client = site.client
@@ -170,7 +170,7 @@ extension EndToEndTests {
 
         private static func keyed(_ key: String) -> [String: String] { ["Idempotency-Key": key] }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a batch with a key is stored once, and its repeats are answered alike`() throws {
             let site = try Site("keys")
             try pinReference(site.client)
@@ -213,7 +213,7 @@ extension EndToEndTests {
             #expect(try site.client.volume(of: "batch") == 5)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `the same key many times at once is counted once`() throws {
             let site = try Site("at-once")
             try pinReference(site.client)
@@ -235,7 +235,7 @@ extension EndToEndTests {
             #expect(try site.client.volume(of: "batch") == 200)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `cardinality is bounded, and what was there before stays`() throws {
             let site = try BadInputSite("cardinality")
             let client = site.site.client

@@ -238,14 +238,14 @@ extension EndToEndTests {
             "lengths": lengths, "codings": codings, "heads": heads, "targets": targets,
         ]
 
-        @Test(.timeLimit(.minutes(1)), arguments: tables.keys.sorted())
+        @Test(.timeLimit(.minutes(3)), arguments: tables.keys.sorted())
         func `bad framing is refused with its problem and ends the connection`(
             table: String
         ) throws {
             try BadInputSite(table).check(Self.tables[table] ?? [])
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `what is allowed is served`() throws {
             let site = try BadInputSite("framing")
             let allowed: [BadInput] = [
@@ -276,7 +276,7 @@ extension EndToEndTests {
             try site.check(allowed)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `the body is asked for when it is expected, and not when it is refused`() throws {
             let site = try Site("expect")
             let taken = try RawConnection(port: site.server.port)
@@ -292,7 +292,7 @@ extension EndToEndTests {
             #expect(try refused.answer()?.status == 413)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a body that is cut is not a body, also when a whole record has arrived`() throws {
             let site = try BadInputSite("cut")
             for lines in [["Content-Length: \(body.utf8.count + 1)"], [chunked]] {
@@ -306,7 +306,7 @@ extension EndToEndTests {
             try site.check([])
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `pipelined requests are answered in order, and a bad one ends them`() throws {
             let site = try Site("pipeline")
             let connection = try RawConnection(port: site.server.port)

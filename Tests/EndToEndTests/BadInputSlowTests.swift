@@ -96,7 +96,7 @@ extension EndToEndTests {
             #expect(try site.client.get("/readyz").status == 200)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `resets leave nothing behind`() throws {
             let site = try BadInputSite("resets")
             let path = "/proc/\(site.site.server.processIdentifier)/fd"
@@ -117,7 +117,7 @@ extension EndToEndTests {
             try site.check([])
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `too many connections end no process and keep nobody out`() throws {
             let folder = try Repository.temporaryFolder("descriptors")
             defer { try? FileManager.default.removeItem(at: folder) }
@@ -142,7 +142,7 @@ extension EndToEndTests {
             #expect(try wait(upTo: 15) { try server.client.get("/v1/status").status == 200 })
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `SIGTERM ends the process whatever clients do`() throws {
             let folder = try Repository.temporaryFolder("stop")
             defer { try? FileManager.default.removeItem(at: folder) }

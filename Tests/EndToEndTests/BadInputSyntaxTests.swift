@@ -123,7 +123,7 @@ extension EndToEndTests {
         ]
 
         /// What a fragment is as a body: without the sender's mark of NDJSON there is one text.
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `what is not JSON is refused as a body`() throws {
             let rows = Self.fragments.map { what, fragment in
                 BadInput.post(
@@ -132,7 +132,7 @@ extension EndToEndTests {
             try BadInputSite("syntax").check(rows)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `what is not JSON is refused inside a record`() throws {
             let head = Array(record("").dropLast(2).utf8)
             let rows = Self.fragments.map { what, fragment in
@@ -143,7 +143,7 @@ extension EndToEndTests {
             try BadInputSite("syntax").check(rows)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `what is not JSON is refused as a schema`() throws {
             let site = try BadInputSite("schema")
             for (what, fragment) in Self.fragments {
@@ -161,7 +161,7 @@ extension EndToEndTests {
             try site.check([])
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `every prefix of a record is refused`() throws {
             let site = try BadInputSite("prefix")
             let good = Array(record(#"[1.5e3,"\u00e9",{"b":null}]"#).utf8)
@@ -251,7 +251,7 @@ extension EndToEndTests {
                 type: "application/x-www-form-urlencoded", "a=1"),
         ]
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `bodies that are not records are refused`() throws {
             try BadInputSite("bodies").check(Self.bodies)
         }
@@ -272,7 +272,7 @@ extension EndToEndTests {
             "\"\u{7F}\u{80}\u{FEFF}\"", "true", "false", "null", " \t\r 1 ", #""e\u0301""#,
         ]
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `what is JSON is taken`() throws {
             let site = try Site("good-json")
             for (index, value) in Self.goodValues.enumerated() {

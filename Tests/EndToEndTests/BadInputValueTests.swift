@@ -119,12 +119,12 @@ extension EndToEndTests {
 
         private static let tables = ["types": types, "times": times, "names": names]
 
-        @Test(.timeLimit(.minutes(1)), arguments: tables.keys.sorted())
+        @Test(.timeLimit(.minutes(3)), arguments: tables.keys.sorted())
         func `values that a record cannot have are refused with their place`(table: String) throws {
             try BadInputSite(table).check(Self.tables[table] ?? [])
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `the wall clock bounds the times of records, and not of references`() throws {
             let folder = try Repository.temporaryFolder("wall")
             defer { try? FileManager.default.removeItem(at: folder) }
@@ -149,7 +149,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a stream of the past is taken where its reference was pinned, also after a restart`()
             throws
         {
@@ -187,7 +187,7 @@ extension EndToEndTests {
             record("features", "null"), record("prediction", "null"), record("version", "7"),
         ]
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `values that look bad are taken`() throws {
             let site = try Site("good-values")
             for (index, line) in Self.goodRecords.enumerated() {

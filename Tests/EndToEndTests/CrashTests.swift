@@ -88,7 +88,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `an orderly stop ends with code 0 and keeps everything`() throws {
             let site = try Site("stop")
             var stream = RecordStream(model: "stop", startingAt: monday, seed: 3)

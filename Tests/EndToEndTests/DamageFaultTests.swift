@@ -10,7 +10,7 @@ extension EndToEndTests {
             let storage: Storage
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a corrupt entry is left out and named, and the rest is usable`() throws {
             let site = try Site("corrupt")
             for model in ["good", "bad"] {

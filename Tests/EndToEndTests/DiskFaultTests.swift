@@ -108,7 +108,7 @@ extension EndToEndTests {
             try FaultRig.verify(data)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `writes that are done by halves are done`() throws {
             let folder = try Repository.temporaryFolder("short")
             defer { try? FileManager.default.removeItem(at: folder) }
@@ -163,7 +163,7 @@ extension EndToEndTests {
             try FaultRig.verify(data)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `no acknowledgement leaves before its flush`() throws {
             let folder = try Repository.temporaryFolder("order")
             defer { try? FileManager.default.removeItem(at: folder) }
@@ -184,7 +184,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a setting that is not what it must be stops the start`() throws {
             let folder = try Repository.temporaryFolder("setting")
             defer { try? FileManager.default.removeItem(at: folder) }

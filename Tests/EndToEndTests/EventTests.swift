@@ -5,7 +5,7 @@ import Testing
 extension EndToEndTests {
     /// What model servers log as CloudEvents, and what brokers expect of a receiver.
     struct EventTests {
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `halves pair across a crash, in any order, and repeats count nothing`() throws {
             let site = try Site("events")
             let request = #"{"instances":[[6.8,2.8,4.8,1.4],[6.0,3.4,4.5,1.6]]}"#
@@ -32,7 +32,7 @@ extension EndToEndTests {
             #expect(model.features.map(\.name).sorted() == (0..<4).map { "feature-\($0)" })
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `structured and batched events mean the same, and feedback is ground truth`() throws {
             let site = try Site("structured")
             func event(_ side: String, _ data: String, id: String) -> String {
@@ -64,7 +64,7 @@ extension EndToEndTests {
             #expect(again.duplicates == 1)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a schema names the columns, the task and the id`() throws {
             let site = try Site("event-schema")
             let schema = #"""
@@ -91,7 +91,7 @@ extension EndToEndTests {
             #expect(model.identity == "header:X-Order")
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `raw tensors follow the JSON in one body`() throws {
             let site = try Site("tensors")
             let json =
@@ -108,7 +108,7 @@ extension EndToEndTests {
             #expect(model.records == 2 && model.features.map(\.name) == ["x"])
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `answers are those that senders understand`() throws {
             let site = try Site("event-answers")
             let good = kserveHeaders("request", id: "g")

@@ -25,7 +25,7 @@ extension EndToEndTests {
         private static let csvOptions = ["--column", "id=loan_id", "--column", "truth=defaulted"]
 
         @Test(
-            .timeLimit(.minutes(1)),
+            .timeLimit(.minutes(3)),
             arguments: [
                 ("sagemaker", sageMaker, [], "m", 1, 2), ("azure", azure, [], "E", 2, 4),
                 ("databricks", databricks, [], "m", 2, 2), ("csv", csv, csvOptions, "m", 30, 60),
@@ -63,7 +63,7 @@ extension EndToEndTests {
             #expect(zipped.text.contains("-: \(accepted) records, 0 duplicates") || name == "azure")
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a bad line, a bad option and an unknown content end with their reason`() throws {
             let folder = try Repository.temporaryFolder("foreign-bad")
             defer { try? FileManager.default.removeItem(at: folder) }
@@ -85,7 +85,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `TrustyAI's upload pins a reference, adds rows and ground truth`() throws {
             let site = try Site("trusty")
             func upload(_ tag: String, truth: Bool, id: String, label: Int) throws -> HTTPAnswer {
@@ -117,7 +117,7 @@ extension EndToEndTests {
             #expect(bad.status == 400)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a pass-through sends on the request as it came, without its secrets`() throws {
             let receiver = try Site("receiver")
             let folder = try Repository.temporaryFolder("pass")

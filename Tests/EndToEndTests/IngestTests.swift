@@ -6,7 +6,7 @@ import Testing
 extension EndToEndTests {
     /// What the ingest routes take, and what they answer to what they do not take.
     struct IngestTests {
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a repeat is counted once, in and across batches and encodings`() throws {
             let site = try Site("repeat")
             var stream = RecordStream(model: "repeat", startingAt: monday, seed: 1)
@@ -32,7 +32,7 @@ extension EndToEndTests {
             #expect(encoders.contains("gzip"))
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `ground truth joins before and after its prediction, and a repeat changes nothing`()
             throws
         {
@@ -61,7 +61,7 @@ extension EndToEndTests {
             let too_old: Int?
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a horizon is declared and shown, and what is beyond it is counted`() throws {
             let site = try Site("horizon")
             func put(_ body: String) throws -> HTTPAnswer {
@@ -180,7 +180,7 @@ extension EndToEndTests {
                 status: 400, types: ["malformed-request"]),
         ]
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `what is not taken is answered with its problem, and nothing of it is stored`() throws
         {
             let site = try Site("bad")
@@ -219,7 +219,7 @@ extension EndToEndTests {
             #expect(try client.ingest(stream.next(3).map(\.prediction)).duplicates == 0)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a cut body is nobody's batch`() throws {
             let site = try Site("cut")
             var client = site.client

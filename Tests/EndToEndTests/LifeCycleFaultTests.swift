@@ -64,7 +64,7 @@ extension EndToEndTests {
             try FaultRig.verify(data)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a stop does not wait for a PostgreSQL that says nothing`() throws {
             let folder = try Repository.temporaryFolder("hangs")
             defer { try? FileManager.default.removeItem(at: folder) }

@@ -16,7 +16,7 @@ extension EndToEndTests {
             return site
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `sliding windows overlap, and the first that reaches the end is the last`() throws {
             let site = try Self.filled("sliding")
 
@@ -33,7 +33,7 @@ extension EndToEndTests {
             #expect(found.map(\.value) == [Double?](repeating: 120, count: 5))
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a table and columns hold what the objects hold`() throws {
             let site = try Self.filled("tables")
             let target = "/v1/models/forms/measurements?window=1h&statistic=psi,ks,accuracy"
@@ -60,7 +60,7 @@ extension EndToEndTests {
             #expect(columns.status == objects.measurements.map(\.status))
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a question that has no answer says what was expected`() throws {
             let site = try Self.filled("questions")
             let rows: [(String, Int)] = [
@@ -81,7 +81,7 @@ extension EndToEndTests {
             #expect(site.server.isRunning)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a model that learns its reference says so instead of nothing`() throws {
             let site = try Site("learning")
             var stream = RecordStream(model: "forms", startingAt: monday, seed: 23)

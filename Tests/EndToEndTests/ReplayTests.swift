@@ -55,7 +55,7 @@ extension EndToEndTests {
         }
 
         @Test(
-            .timeLimit(.minutes(1)),
+            .timeLimit(.minutes(3)),
             arguments: [
                 (["nonsense"], 2), (["serve", "--nonsense"], 2), (["measure"], 2), (["--help"], 0),
                 (["serve", "--help"], 0), (["serve", "--listen", "nowhere"], 2),

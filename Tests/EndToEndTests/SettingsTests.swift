@@ -23,7 +23,7 @@ extension EndToEndTests {
             ("a device as file", ["--config", "/dev/zero"], "/dev/zero"),
         ]
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a wrong setting ends with code 2 and its name`() throws {
             let folder = try Repository.temporaryFolder("settings")
             defer { try? FileManager.default.removeItem(at: folder) }
@@ -46,7 +46,7 @@ extension EndToEndTests {
             ("an alias bomb", "a: &a [x,x]\nb: &b [*a,*a]\nlisten: *b", "line"),
         ]
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a wrong file ends with code 2, and names its line`() throws {
             let folder = try Repository.temporaryFolder("files")
             defer { try? FileManager.default.removeItem(at: folder) }
@@ -59,7 +59,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `flags win over the environment, and that over the file`() throws {
             let folder = try Repository.temporaryFolder("order")
             defer { try? FileManager.default.removeItem(at: folder) }
@@ -81,7 +81,7 @@ extension EndToEndTests {
             #expect(try errors(["LEEWAY_CLOK=wall"], []).contains("LEEWAY_CLOK"))
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a second process on a data directory is refused, and a killed one leaves no lock`()
             throws
         {

@@ -8,7 +8,7 @@ extension EndToEndTests {
         private static let protobuf = ["Content-Type": "application/x-protobuf"]
         private static let json = ["Content-Type": "application/json"]
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `what the Python exporter sends is taken, compressed too, at either URL`() throws {
             let site = try Site("otlp")
             let zipped = Self.protobuf.merging(["Content-Encoding": "gzip"]) { $1 }
@@ -26,7 +26,7 @@ extension EndToEndTests {
             #expect(model.features.map(\.name) == ["sepal length", "n"])
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `records that are no predictions are rejected, and the others kept`() throws {
             let site = try Site("otlp-partial")
             func record(_ values: String) -> String {
@@ -51,7 +51,7 @@ extension EndToEndTests {
             #expect(empty.status == 200 && empty.text == "{}")
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `errors are a status in the request's encoding`() throws {
             let site = try Site("otlp-errors")
             let cut = Array(capturedExport.dropLast())

@@ -24,7 +24,7 @@ extension EndToEndTests {
             try verify(site.data)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(3)))
         func `a snapshot that the log does not give is named`() throws {
             let site = try Site("differ")
             var stream = RecordStream(model: "differ", startingAt: monday, seed: 22)

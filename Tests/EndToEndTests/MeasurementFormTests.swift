@@ -45,7 +45,7 @@ extension EndToEndTests {
 
             #expect(csv.headers["content-type"] == "text/csv; charset=utf-8")
             let lines = csv.text.components(separatedBy: "\r\n")
-            #expect(lines.first?.hasPrefix("from,to,statistic,feature,version,value,") == true)
+            #expect(lines.first?.hasPrefix("from,to,statistic,feature,version,segment,") == true)
             #expect(lines.count == objects.measurements.count + 2)
             struct Columns: Decodable {
                 let from: [String]

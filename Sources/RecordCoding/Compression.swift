@@ -21,8 +21,6 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
 ///
 /// A prefix of the content is never returned: it is all or an error.
 public enum Compression {
-    private static let chunkSizeBytes = 1 << 16
-
     /// This is the content of `bytes`, one or more gzip members.
     ///
     /// - Throws: `overLimit` as soon as there are more than `limitBytes`, `corrupt` for all that
@@ -30,44 +28,7 @@ public enum Compression {
     public static func inflateGzip(
         _ bytes: [UInt8], limitBytes: Int
     ) throws(CompressionError) -> [UInt8] {
-        var stream = z_stream()
-        // 15 is the largest window, 16 more is gzip and nothing else.
-        let size = Int32(MemoryLayout<z_stream>.size)
-        guard inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, size) == Z_OK else {
-            throw .corrupt("zlib refused to start")
-        }
-        defer { inflateEnd(&stream) }
-        let input = UnsafeMutablePointer<UInt8>.allocate(capacity: bytes.count + 1)
-        defer { input.deallocate() }
-        input.update(from: bytes, count: bytes.count)
-        let chunk = UnsafeMutablePointer<UInt8>.allocate(capacity: chunkSizeBytes)
-        defer { chunk.deallocate() }
-        var output: [UInt8] = []
-        var consumed = 0
-        while true {
-            // zlib counts in 32 bits.
-            let step = min(bytes.count - consumed, 1 << 30)
-            stream.next_in = input + consumed
-            stream.avail_in = UInt32(step)
-            stream.next_out = chunk
-            stream.avail_out = UInt32(chunkSizeBytes)
-            let status = inflate(&stream, Z_NO_FLUSH)
-            let read = step - Int(stream.avail_in)
-            let written = chunkSizeBytes - Int(stream.avail_out)
-            consumed += read
-            guard written <= limitBytes - output.count else { throw .overLimit(limitBytes) }
-            output.append(contentsOf: UnsafeBufferPointer(start: chunk, count: written))
-            switch status {
-            case Z_STREAM_END:
-                if consumed == bytes.count { return output }
-                guard inflateReset(&stream) == Z_OK else { throw .corrupt("zlib did not reset") }
-            case Z_OK, Z_BUF_ERROR:
-                if read == 0, written == 0 { throw .corrupt("the gzip data is truncated") }
-            case Z_DATA_ERROR:
-                throw .corrupt(stream.msg.map { String(cString: $0) } ?? "the gzip data is invalid")
-            default: throw .corrupt("zlib status \(status)")
-            }
-        }
+        try expanded(bytes, .gzip, limitBytes: limitBytes)
     }
 
     /// This is `bytes` as one gzip member without name and time, so that equal bytes give equal
@@ -105,34 +66,20 @@ public enum Compression {
     public static func zstdDecompress(
         _ bytes: [UInt8], limitBytes: Int
     ) throws(CompressionError) -> [UInt8] {
-        guard let context = ZSTD_createDCtx() else { throw .corrupt("zstd refused to start") }
-        defer { ZSTD_freeDCtx(context) }
-        let limitLog = Int.bitWidth - max(limitBytes, 1).leadingZeroBitCount
-        let windowLog = Int32(min(max(limitLog, 23), 27))
-        guard ZSTD_isError(ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, windowLog)) == 0
-        else { throw .corrupt("zstd refused to start") }
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes.count + 1, alignment: 8)
-        defer { memory.deallocate() }
-        bytes.withUnsafeBytes {
-            if let base = $0.baseAddress { memory.copyMemory(from: base, byteCount: $0.count) }
-        }
-        let chunk = UnsafeMutablePointer<UInt8>.allocate(capacity: chunkSizeBytes)
-        defer { chunk.deallocate() }
-        var input = ZSTD_inBuffer(src: memory, size: bytes.count, pos: 0)
+        try expanded(bytes, .zstd, limitBytes: limitBytes)
+    }
+
+    private static func expanded(
+        _ bytes: [UInt8], _ format: Expander.Format, limitBytes: Int
+    ) throws(CompressionError) -> [UInt8] {
+        let expander = try Expander(format, contentSizeBytesMax: limitBytes)
+        expander.feed(bytes)
         var output: [UInt8] = []
-        while true {
-            var room = ZSTD_outBuffer(dst: chunk, size: chunkSizeBytes, pos: 0)
-            let before = input.pos
-            let status = ZSTD_decompressStream(context, &room, &input)
-            if ZSTD_isError(status) != 0 {
-                throw .corrupt(String(cString: ZSTD_getErrorName(status)))
-            }
-            guard room.pos <= limitBytes - output.count else { throw .overLimit(limitBytes) }
-            output.append(contentsOf: UnsafeBufferPointer(start: chunk, count: room.pos))
-            // Zero: a frame has ended, and all of it has been written.
-            if status == 0, input.pos == input.size, input.size > 0 { return output }
-            if input.pos == before, room.pos == 0 { throw .corrupt("the zstd data is truncated") }
+        while try expander.expand(into: &output) {
+            guard output.count <= limitBytes else { throw .overLimit(limitBytes) }
         }
+        try expander.finish()
+        return output
     }
 
     /// This is `bytes` as one Zstandard frame.

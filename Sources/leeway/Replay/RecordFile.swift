@@ -3,23 +3,27 @@ import MonitorService
 import MonitoringDomain
 import RecordCoding
 
-/// This is a recorded file, read piece by piece; a compressed one is expanded as a whole first.
+/// This is a recorded file, read piece by piece, and expanded while it is read.
 struct RecordFile {
     /// The bytes of one piece: large enough to spread its fixed cost, small enough for the cache.
     static let pieceSizeBytes = 1 << 20
-    private static let decodedSizeBytesMax = 8 << 30
+    /// The largest record, or array of records: they are decoded in memory.
+    private static let recordSizeBytesMax = 1 << 30
 
     /// The size on the disk; nil of standard input.
     let sizeBytes: Int?
     /// How much of that size has been read.
     private(set) var readBytes = 0
+    private let path: String
     private let handle: FileHandle
+    private var expander: Expander?
     private var buffer: [UInt8] = []
     private var start = 0
     private var isAtEnd = false
 
     /// Opens a file, or standard input for `-`, and reads its start.
     init(_ path: String) throws {
+        self.path = path
         if path == "-" {
             handle = .standardInput
             sizeBytes = nil
@@ -31,18 +35,18 @@ struct RecordFile {
             let attributes = try? FileManager.default.attributesOfItem(atPath: path)
             sizeBytes = (attributes?[.size] as? NSNumber)?.intValue
         }
-        do {
-            try fill(upTo: Self.pieceSizeBytes)
-            let isGzip = buffer.starts(with: [0x1F, 0x8B])
-            if isGzip || buffer.starts(with: [0x28, 0xB5, 0x2F, 0xFD]) {
-                try fill(upTo: .max)
-                buffer =
-                    isGzip
-                    ? try Compression.inflateGzip(buffer, limitBytes: Self.decodedSizeBytesMax)
-                    : try Compression.zstdDecompress(buffer, limitBytes: Self.decodedSizeBytesMax)
+        try fill(upTo: Self.pieceSizeBytes)
+        if let format = Expander.Format(content: buffer) {
+            do {
+                let expander = try Expander(format)
+                expander.feed(buffer)
+                self.expander = expander
+            } catch {
+                throw failure(error)
             }
-        } catch {
-            throw CommandFailure(code: .negative, message: "error: \(path): \(error)")
+            buffer = []
+            isAtEnd = false
+            try fill(upTo: Self.pieceSizeBytes)
         }
     }
 
@@ -57,14 +61,32 @@ struct RecordFile {
     var head: [UInt8] { Array(buffer.prefix(Self.pieceSizeBytes)) }
 
     private mutating func fill(upTo count: Int) throws {
-        while !isAtEnd, buffer.count - start < count {
-            guard let data = try handle.read(upToCount: Self.pieceSizeBytes), !data.isEmpty else {
-                isAtEnd = true
-                return
+        do {
+            while !isAtEnd, buffer.count - start < count {
+                if let expander, try expander.expand(into: &buffer) { continue }
+                guard let data = try handle.read(upToCount: Self.pieceSizeBytes), !data.isEmpty
+                else {
+                    isAtEnd = true
+                    try expander?.finish()
+                    return
+                }
+                readBytes += data.count
+                if let expander { expander.feed(data) } else { buffer += data }
             }
-            readBytes += data.count
-            buffer += data
+        } catch {
+            throw failure(error)
         }
+    }
+
+    private var tooLarge: CommandFailure {
+        CommandFailure(
+            code: .negative,
+            message: "error: \(path): a record, or an array of records, over "
+                + "\(Self.recordSizeBytesMax >> 30) GiB")
+    }
+
+    private func failure(_ error: any Error) -> CommandFailure {
+        CommandFailure(code: .negative, message: "error: \(path): \(error)")
     }
 
     /// Reads about `pieceSizeBytes` of whole records; nil at the end.
@@ -72,22 +94,24 @@ struct RecordFile {
     /// An array of records is one piece, however long.
     mutating func next(_ format: FileFormat) throws -> [UInt8]? {
         let isArray = format == .ndjson && buffer.first { $0 > 0x20 } == UInt8(ascii: "[")
-        var size = isArray ? Int.max : Self.pieceSizeBytes
+        var size = isArray ? Self.recordSizeBytesMax : Self.pieceSizeBytes
         while true {
             try fill(upTo: size)
             let available = buffer.count - start
             if available == 0 { return nil }
             let isLast = isAtEnd && available <= size
+            guard isLast || !isArray else { throw tooLarge }
             let end = start + min(size, available)
             let whole = isLast ? end - start : wholeRecords(upTo: end, format)
             // A record longer than a piece needs a longer one.
             if whole == 0 {
+                guard size < Self.recordSizeBytesMax else { throw tooLarge }
                 size *= 2
                 continue
             }
             let piece = Array(buffer[start..<start + whole])
             start += whole
-            if start > 8 * Self.pieceSizeBytes, !isAtEnd || start == buffer.count {
+            if start > 8 * Self.pieceSizeBytes {
                 buffer.removeFirst(start)
                 start = 0
             }

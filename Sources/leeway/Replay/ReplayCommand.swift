@@ -52,8 +52,9 @@ struct ReplayCommand: AsyncParsableCommand {
     var columns: [String] = []
     @Option(help: "The columns of CSV that are features, with commas between; default all others.")
     var features: String?
-    @Flag(help: "Say every second how far the reading is; default on a terminal.")
-    var progress = false
+    @Flag(
+        inversion: .prefixedNo, help: "Say every second how far the reading is, on standard error.")
+    var progress = true
 
     func run() async throws {
         let model = try checkedModel()
@@ -225,7 +226,7 @@ struct ReplayCommand: AsyncParsableCommand {
             }
             var counts = ReplayCounts()
             var line = 1
-            var report = ReplayProgress(file: path, isShown: progress || isatty(2) == 1)
+            var report = ReplayProgress(file: path, isShown: progress)
             let arrival = WallClock.now()
             while let bytes = try file.next(format) {
                 do {

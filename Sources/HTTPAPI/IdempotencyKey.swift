@@ -24,7 +24,10 @@ struct IdempotencyKey: Hashable {
         let values = request.headers[values: name]
         guard let value = values.first else { return nil }
         var text = value[...]
-        if text.hasPrefix("\""), text.hasSuffix("\""), text.utf8.count >= 2 {
+        if text.hasPrefix("\"") {
+            guard text.hasSuffix("\""), text.utf8.count >= 2 else {
+                throw Problem.idempotencyKeyInvalid
+            }
             text = text.dropFirst().dropLast()
         }
         guard values.count == 1, (1...Self.sizeMax).contains(text.utf8.count),

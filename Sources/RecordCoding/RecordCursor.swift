@@ -60,7 +60,10 @@ struct RecordCursor {
         }
         if scanner.cursor == scanner.end { return false }
         if !scanner.limits.isSequence { throw scanner.unexpected("the end") }
-        if scanner.cursor == before { throw scanner.unexpected("white space after a record") }
+        let gap = UnsafeBufferPointer(start: before, count: scanner.cursor - before)
+        guard gap.contains(0x0A) else {
+            throw scanner.malformed("the next record begins on the same line")
+        }
         return true
     }
 

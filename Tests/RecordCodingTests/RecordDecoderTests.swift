@@ -58,12 +58,15 @@ import Testing
         let spaced = sampleLines.replacing("\":", with: "\" :\n\t ").replacing(
             ",\"", with: " ,\r\n \"")
         let bodies = [
-            "\n\r\n" + lines.joined(separator: "\r\n\n"), lines.joined(separator: " "),
+            "\n\r\n" + lines.joined(separator: "\r\n\n"), lines.joined(separator: "\t \n"),
             "[" + lines.joined(separator: ",") + "]",
             " [ " + lines.joined(separator: " , ") + " ] \n",
             spaced,
         ]
         for body in bodies { #expect(decode(body) == expected) }
+        for separator in [" ", "\t", "\r", ""] {
+            #expect(decode(lines.joined(separator: separator)).isMalformed)
+        }
         #expect(decode("[]") == .success([]))
         #expect(decode("{}").isSuccess)
     }
@@ -279,8 +282,8 @@ import Testing
 
     @Test func `batches and features have limits`() {
         let limits = DecodingLimits(rowCountMax: 3, featureCountMax: 2)
-        #expect(decode("{} {} {}", limits: limits).isSuccess)
-        #expect(decode("{} {} {} {}", limits: limits) == .failure(.batchTooLarge(limit: 3)))
+        #expect(decode("{}\n{}\n{}", limits: limits).isSuccess)
+        #expect(decode("{}\n{}\n{}\n{}", limits: limits) == .failure(.batchTooLarge(limit: 3)))
         let items = decode(#"{"features":{"a":1,"b":2,"c":3}}"#, limits: limits).items
         #expect(
             items == [

@@ -118,7 +118,20 @@ struct HeadCheck: Sendable {
                     + "\(ConnectionLimits.fieldSizeBytesMax) bytes, or all over "
                     + "\(ConnectionLimits.fieldListSizeBytesMax)")
         case .invalidMethod: .notImplemented("this method")
-        default: malformed("not a request of HTTP/1.1")
+        case .invalidVersion: malformed("the request line: HTTP/1.1 expected at its end")
+        case .invalidURL, .invalidHost, .invalidPort, .invalidPath, .invalidQueryString,
+            .invalidFragment:
+            malformed("the request line: a path is expected behind the method")
+        case .invalidContentLength:
+            malformed("Content-Length: one number in decimal digits expected")
+        case .unexpectedContentLength:
+            malformed("Content-Length: there is one already, or a Transfer-Encoding")
+        case .invalidHeaderToken, .invalidCharactersUsed:
+            malformed("a field: a name, a colon, and a value on one line expected")
+        case .invalidChunkSize:
+            malformed("a chunk: its size in hexadecimal digits, then CR and LF expected")
+        case .lfExpected: malformed("a line: CR and LF expected at its end")
+        default: malformed("not a request of HTTP/1.1: \(error)")
         }
     }
 }

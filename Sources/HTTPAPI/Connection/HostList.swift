@@ -37,6 +37,13 @@ public struct HostList: Sendable {
     /// True where the value can be a host at all (RFC 9110 section 7.2).
     static func isHost(_ field: String) -> Bool {
         guard !field.isEmpty, field.utf8.count <= 255 else { return false }
+        let host = bare(field)
+        let port = field.dropFirst(host.count + 1)
+        // A colon with nothing behind it is allowed.
+        guard !host.isEmpty,
+            port.isEmpty
+                || port.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) && UInt16(port) != nil
+        else { return false }
         return field.utf8.allSatisfy {
             switch $0 {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

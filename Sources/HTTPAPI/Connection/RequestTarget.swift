@@ -1,3 +1,5 @@
+import Foundation
+
 /// This is the check of a request line's target, before anything of it is decoded.
 enum RequestTarget {
     /// Parameters of one query; nobody means more.
@@ -32,14 +34,16 @@ enum RequestTarget {
     private static func queryFault(of target: String) -> String? {
         guard let mark = target.utf8.firstIndex(of: UInt8(ascii: "?")) else { return nil }
         let query = target[target.index(after: mark)...]
-        var names: Set<Substring> = []
+        var names: Set<String> = []
         for parameter in query.split(separator: "&") {
             guard names.count < parameterCountMax else {
                 return "over \(parameterCountMax) parameters"
             }
             let name = parameter.prefix { $0 != "=" }
             // Which of two would count depends on the reader, so none does.
-            guard names.insert(name).inserted else { return "a repeated parameter" }
+            guard names.insert(name.removingPercentEncoding ?? String(name)).inserted else {
+                return "a repeated parameter"
+            }
         }
         return nil
     }

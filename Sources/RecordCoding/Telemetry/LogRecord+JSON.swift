@@ -1,13 +1,15 @@
 /// OTLP in JSON: names in lowerCamelCase, 64-bit integers as strings or numbers, bytes in base64,
 /// and unknown members ignored.
 extension LogRequestReader {
+    private static let notFinite = "not-finite"
+
     /// Reads the records of a request in JSON.
     static func read(
         json body: [UInt8], limits: DecodingLimits
     ) throws(RecordDecodingError) -> [LogRecord] {
         let request = try WireValue.parse(body, limits: limits)
         guard request.object != nil else {
-            throw .malformed(line: 1, offset: 0, reason: "an object is expected")
+            throw problem("an object is expected")
         }
         var records: [LogRecord] = []
         for resourceLogs in try elements(request, "resourceLogs") {
@@ -19,7 +21,14 @@ extension LogRequestReader {
                     guard records.count < limits.rowCountMax else {
                         throw .batchTooLarge(limit: limits.rowCountMax)
                     }
-                    records.append(try Self.record(element, record))
+                    do {
+                        records.append(try Self.record(element, record))
+                    } catch .items(let items) where items.first?.code == Self.notFinite {
+                        // A value that is none is no reason to lose the other records.
+                        var faulty = record
+                        faulty.fault = items.first?.detail ?? "not a log record"
+                        records.append(faulty)
+                    }
                 }
             }
         }
@@ -81,6 +90,10 @@ extension LogRequestReader {
         if let number = value["doubleValue"] {
             // JSON has no word for these; protobuf's mapping has.
             if number == .string("NaN") { return .null }
+            if number == .string("Infinity") || number == .string("-Infinity") {
+                throw InferenceBody.refusal(
+                    "/resourceLogs", "an infinite number", code: notFinite)
+            }
             guard let double = number.double else {
                 throw problem("doubleValue: a number expected")
             }
@@ -119,6 +132,6 @@ extension LogRequestReader {
     }
 
     private static func problem(_ reason: String) -> RecordDecodingError {
-        .malformed(line: 1, offset: 0, reason: reason)
+        InferenceBody.refusal("/resourceLogs", reason)
     }
 }

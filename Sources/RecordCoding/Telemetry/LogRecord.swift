@@ -10,6 +10,8 @@ struct LogRecord: Equatable {
     var attributes: [WireValue.Member] = []
     var resource: [WireValue.Member] = []
     var scopeName = ""
+    /// Why the record cannot be taken, although it is one; nil where nothing is known against it.
+    var fault: String?
 }
 
 /// This reads an export request of logs in protobuf.
@@ -18,6 +20,8 @@ struct LogRecord: Equatable {
 struct LogRequestReader {
     private let limits: DecodingLimits
     private var valueCount = 0
+    /// Why the record that is being read cannot be taken.
+    private var fault: String?
     private(set) var records: [LogRecord] = []
 
     init(limits: DecodingLimits) { self.limits = limits }
@@ -113,6 +117,7 @@ struct LogRequestReader {
         guard records.count < limits.rowCountMax else { throw .tooMany }
         var record = scope
         var observed: UInt64 = 0
+        fault = nil
         try fields(of: message) { (reader, number, value) throws(Failure) in
             switch (number, value) {
             case (1, .fixed64(let time)): if time > 0 { record.nanoseconds = time }
@@ -126,6 +131,7 @@ struct LogRequestReader {
             }
         }
         if record.nanoseconds == nil, observed > 0 { record.nanoseconds = observed }
+        record.fault = fault
         records.append(record)
     }
 
@@ -163,7 +169,7 @@ struct LogRequestReader {
                 } else if number.isFinite {
                     result = .number(number)
                 } else {
-                    throw .reading(.invalid(offset: 0, reason: "an infinite number"))
+                    reader.fault = "an infinite number"
                 }
             case (5, .bytes(let bytes)):
                 var elements: [WireValue] = []

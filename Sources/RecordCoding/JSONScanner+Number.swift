@@ -8,6 +8,51 @@ extension JSONScanner {
     /// - Throws: `malformed` where the text is no number, too long, or over the range of a double.
     @inline(__always)
     mutating func readNumber() throws(RecordDecodingError) -> Double {
+        if let (number, end) = shortNumber(at: cursor) {
+            cursor = end
+            return number
+        }
+        return try readLongNumber()
+    }
+
+    /// This is a number of up to eight digits without an exponent, and its end; nil where there is
+    /// another one, or none.
+    ///
+    /// All digits at once: how many there are differs from number to number, and a loop that ends ever
+    /// elsewhere costs more than its steps.
+    @inline(__always)
+    func shortNumber(
+        at begin: UnsafePointer<UInt8>
+    ) -> (number: Double, end: UnsafePointer<UInt8>)? {
+        let isNegative = begin.pointee == UInt8(ascii: "-")
+        let digits = begin + (isNegative ? 1 : 0)
+        let word = loadWord(digits) ^ asciiZeros
+        let next = loadWord(digits + 1) ^ asciiZeros
+        let wholeCount = digitCount(word)
+        // A number that begins with a zero has no other digit before the point.
+        guard wholeCount &- 1 < 7, wholeCount == 1 || word & 0xFF != 0 else { return nil }
+        var figures = word
+        var count = wholeCount
+        var end = digits + Int(wholeCount)
+        if (word >> (wholeCount &* 8)) & 0xFF == pointAgainstZero {
+            let mask = UInt64.max << (wholeCount &* 8)
+            figures = word & ~mask | next & mask
+            count = digitCount(figures)
+            end = digits + Int(count &+ 1)
+            guard count > wholeCount, end.pointee &- 0x30 > 9 else { return nil }
+        }
+        guard end.pointee | 0x20 != UInt8(ascii: "e"),
+            end - begin <= limits.numberSizeBytesMax
+        else { return nil }
+        // One operation of two exact doubles rounds once.
+        let magnitude =
+            Double(Int64(bitPattern: eightDigits(figures << (64 &- count &* 8))))
+            / powersOfTen[Int(count &- wholeCount)]
+        return (isNegative ? 0 - magnitude : magnitude, end)
+    }
+
+    @inline(never)
+    private mutating func readLongNumber() throws(RecordDecodingError) -> Double {
         let begin = cursor
         var place = begin
         let isNegative = place.pointee == UInt8(ascii: "-")
@@ -61,6 +106,12 @@ extension JSONScanner {
 
     @inline(__always)
     private func readDigits(_ place: inout UnsafePointer<UInt8>, into mantissa: inout UInt64) {
+        var word = loadWord(place) ^ asciiZeros
+        while digitCount(word) == 8 {
+            mantissa = mantissa &* 100_000_000 &+ eightDigits(word)
+            place += 8
+            word = loadWord(place) ^ asciiZeros
+        }
         var digit = place.pointee &- 0x30
         while digit <= 9 {
             mantissa = mantissa &* 10 &+ UInt64(digit)
@@ -83,6 +134,29 @@ extension JSONScanner {
         }
         return value == 0 ? 0 : value
     }
+}
+
+/// Eight times the byte of "0": what differs from it by less than ten is a digit.
+private let asciiZeros: UInt64 = 0x3030_3030_3030_3030
+
+private let pointAgainstZero = UInt64(UInt8(ascii: ".") ^ UInt8(ascii: "0"))
+
+/// This is how many bytes, from the first in memory on, are below ten.
+@inline(__always)
+private func digitCount(_ word: UInt64) -> UInt64 {
+    // A carry can mark only bytes above one that is rightly marked, so the lowest mark is right.
+    let marks = ((word &+ 0x7676_7676_7676_7676) | word) & 0x8080_8080_8080_8080
+    return UInt64(truncatingIfNeeded: marks.trailingZeroBitCount) >> 3
+}
+
+/// This is the number of eight digits, each a byte below ten, the first in memory the highest.
+///
+/// Neighbours are joined to numbers of two digits, these to numbers of four, and these to the one.
+@inline(__always)
+private func eightDigits(_ word: UInt64) -> UInt64 {
+    let pairs = (word &* 2_561) >> 8 & 0x00FF_00FF_00FF_00FF
+    let fours = (pairs &* 6_553_601) >> 16 & 0x0000_FFFF_0000_FFFF
+    return (fours &* 42_949_672_960_001) >> 32
 }
 
 /// This is `mantissa` · 10^`exponent`, correctly rounded, or nil where no short way is exact.

@@ -35,6 +35,20 @@ struct JSONScanner {
 
     func deallocate() { start.deallocate() }
 
+    /// This is a place to which reading can go back.
+    struct Mark {
+        fileprivate let cursor: UnsafePointer<UInt8>
+        fileprivate let arenaCount: Int
+    }
+
+    var mark: Mark { Mark(cursor: cursor, arenaCount: arenaCount) }
+
+    /// Goes back; strings that were read since are no longer there.
+    mutating func rewind(to mark: Mark) {
+        cursor = mark.cursor
+        arenaCount = mark.arenaCount
+    }
+
     /// This is the error at `place`, with its line counted only now.
     func malformed(
         _ reason: String, at place: UnsafePointer<UInt8>? = nil
@@ -92,7 +106,7 @@ struct JSONScanner {
 
     /// This is the first quote, backslash or control character at or after `first`.
     @inline(__always)
-    private func endOfPlainText(from first: UnsafePointer<UInt8>) -> UnsafePointer<UInt8> {
+    func endOfPlainText(from first: UnsafePointer<UInt8>) -> UnsafePointer<UInt8> {
         let ones: UInt64 = 0x0101_0101_0101_0101
         var place = first
         while true {

@@ -103,7 +103,9 @@ extension RecordCursor {
         }
         var object = try scanner.openObject(depth: depth + 2)
         while let name = try scanner.nextKey(of: &object) {
+            let start = scanner.cursor
             _ = try readProbability(pointer(path, name))
+            note(.probability, key: start, from: start)
         }
     }
 
@@ -116,10 +118,17 @@ extension RecordCursor {
         }
         var object = try scanner.openObject(depth: depth + 1)
         while let name = try scanner.nextKey(of: &object) {
-            if scanner.cursor.pointee == UInt8(ascii: "n") {
+            let start = scanner.cursor
+            if start.pointee == UInt8(ascii: "n") {
                 _ = try scanner.readLiteral()
             } else if let value = try readName(pointer("/segments", name), allowsBool: true) {
                 segments.append((name, value))
+                // The key of another record stands elsewhere, but not one without its escapes.
+                if name.start < start, name.start > scanner.start {
+                    note(.segment, key: name.start, keySize: name.count, from: start)
+                } else {
+                    trace = nil
+                }
             }
         }
     }
@@ -137,8 +146,7 @@ extension RecordCursor {
             time = found
         } else {
             guard let found = try readInteger("/ts") else { return nil }
-            // The range of RFC 3339: years 0000 to 9999.
-            guard found >= -62_167_219_200_000, found <= 253_402_300_799_999 else {
+            guard found >= TimeReader.first, found <= TimeReader.last else {
                 try refuse("/ts", "\(found) ms is out of the years 0000 to 9999")
                 return nil
             }

@@ -5,6 +5,8 @@
 struct RecordCursor {
     var scanner: JSONScanner
     private(set) var issues: [ItemError] = []
+    /// The values of the record in their order; nil where nobody wants to know its shape.
+    var trace: [TracedValue]?
     /// From 1.
     private(set) var recordNumber = 0
     private var isArray = false
@@ -88,6 +90,18 @@ struct RecordCursor {
             ItemError(
                 line: isArray ? recordNumber : line, pointer: pointer, code: code, detail: detail))
         if issues.count == ItemError.countMax { throw .items(issues) }
+    }
+
+    /// Notes a value of the record, which has been read.
+    @inline(__always)
+    mutating func note(
+        _ role: RecordShape.Role, number: Int = 0, key: UnsafePointer<UInt8>, keySize: Int = 0,
+        from start: UnsafePointer<UInt8>
+    ) {
+        trace?.append(
+            TracedValue(
+                role: role, number: number, key: key, keySize: keySize, start: start,
+                end: scanner.cursor))
     }
 
     /// - Throws: All issues, if there are any.

@@ -7,14 +7,21 @@ public import MonitoringDomain
 /// what it keeps from earlier bodies (the expected order of keys) makes later ones faster, and is
 /// bounded.
 ///
-/// Keys are guessed from the record before and compared as bytes, strings are scanned eight bytes
-/// at a time, and numbers are rounded exactly without the standard library where possible.
+/// A record is guessed to have the shape of one before (`RecordShape`); where it has another one, its
+/// keys are guessed one by one and compared as bytes. Strings and numbers are scanned eight bytes at a
+/// time, and numbers are rounded exactly without the standard library where possible.
 public struct RecordDecoder: Sendable {
     /// What the next body may hold.
     public var limits: DecodingLimits
     /// Tables in memory hash with a secret, so that nobody can choose keys that collide.
     private let seed = UInt64.random(in: .min ... .max)
     private var reader: RecordReader
+
+    /// False reads every record without the shape of those before: slower, with the same results.
+    public var guessesShapes: Bool {
+        get { reader.guessesShapes }
+        set { reader.guessesShapes = newValue }
+    }
 
     /// Makes a decoder that has not learned any order of keys yet.
     public init(limits: DecodingLimits = DecodingLimits()) {
@@ -41,7 +48,7 @@ public struct RecordDecoder: Sendable {
         precondition(kind != .groundTruth, "ground truth has a method of its own")
         var input = try open(body)
         defer { input.scanner.deallocate() }
-        reader.forgetFeatures(over: 4 * limits.featureCountMax)
+        reader.begin(limits)
         let fields = RecordField.fields(of: kind)
         let version = Constant("default")
         defer { version.deallocate() }
@@ -83,6 +90,7 @@ public struct RecordDecoder: Sendable {
     ) throws(RecordDecodingError) -> [GroundTruthBatch] {
         var input = try open(body)
         defer { input.scanner.deallocate() }
+        reader.begin(limits)
         let fields = RecordField.fields(of: .groundTruth)
         var builders: [GroundTruthBuilder] = []
         var places = ModelPlaces(defaultModel: defaultModel)

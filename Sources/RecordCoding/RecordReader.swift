@@ -10,6 +10,8 @@ struct RecordReader {
     private var objectOfFeature: [Int] = []
     private var objectNumber = 0
     private var times = TimeReader()
+    private var shapes = ShapeMemory()
+    var guessesShapes = true
     private let seed: UInt64
 
     init(seed: UInt64) {
@@ -19,16 +21,33 @@ struct RecordReader {
         featureNames = KeyTable(seed: seed)
     }
 
-    /// Forgets the learned feature names when there are over `countMax`, so that memory stays
-    /// bounded.
-    mutating func forgetFeatures(over countMax: Int) {
-        guard featureNames.count > countMax else { return }
-        featureNames = KeyTable(seed: seed)
-        objectOfFeature = []
+    /// Begins a body: forgets the learned feature names when there are too many, so that memory stays
+    /// bounded, and the shapes of records that were read with other limits.
+    mutating func begin(_ limits: DecodingLimits) {
+        if featureNames.count > 4 * limits.featureCountMax {
+            featureNames = KeyTable(seed: seed)
+            objectOfFeature = []
+            shapes = ShapeMemory()
+        }
+        shapes.begin(limits)
     }
 
     /// Reads the record at the cursor into `row`, whatever it held.
     mutating func read(
+        _ input: inout RecordCursor, into row: inout RecordRow, fields allowed: UInt32
+    ) throws(RecordDecodingError) {
+        if guessesShapes, shapes.read(&input, &row, allowed, &times) { return }
+        let start = input.scanner.cursor
+        let issueCount = input.issues.count
+        input.trace = guessesShapes && shapes.isLearning ? [] : nil
+        try readAny(&input, into: &row, fields: allowed)
+        if input.issues.count == issueCount {
+            shapes.learn(input, from: start, fields: row.fields, allowed: allowed)
+        }
+        input.trace = nil
+    }
+
+    private mutating func readAny(
         _ input: inout RecordCursor, into row: inout RecordRow, fields allowed: UInt32
     ) throws(RecordDecodingError) {
         row.removeAll()
@@ -85,7 +104,9 @@ struct RecordReader {
             try input.scanner.skipValue(depth: input.depth + 1)
             return
         }
-        if input.scanner.cursor.pointee == UInt8(ascii: "n") {
+        let start = input.scanner.cursor
+        defer { if let role = field.role { input.note(role, key: begin, from: start) } }
+        if start.pointee == UInt8(ascii: "n") {
             _ = try input.scanner.readLiteral()
             return
         }
@@ -139,7 +160,9 @@ struct RecordReader {
             guard row.features.count < countMax else {
                 throw input.scanner.malformed("too many members: over \(countMax)", at: begin)
             }
+            let start = input.scanner.cursor
             let value = try input.readFeatureValue(key: begin)
+            input.note(.feature, number: number, key: begin, from: start)
             row.features.append(RecordRow.Feature(name: number, key: begin, value: value))
             previous = number
             input.scanner.skipSpace()
@@ -221,7 +244,9 @@ struct RecordReader {
     private mutating func readPredictionField(
         _ field: PredictionField, _ input: inout RecordCursor, _ row: inout RecordRow
     ) throws(RecordDecodingError) {
-        if input.scanner.cursor.pointee == UInt8(ascii: "n") {
+        let start = input.scanner.cursor
+        defer { if let role = field.role { input.note(role, key: start, from: start) } }
+        if start.pointee == UInt8(ascii: "n") {
             _ = try input.scanner.readLiteral()
             return
         }

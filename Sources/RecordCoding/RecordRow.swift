@@ -5,6 +5,21 @@ enum RecordField: Int, CaseIterable {
     case label, value, revision
 
     var name: String { self == .latency ? "latency_ms" : "\(self)" }
+    /// What the field's value is in the shape of a record; nil where it is an object.
+    var role: RecordShape.Role? {
+        switch self {
+        case .id: .id
+        case .ts: .time
+        case .model: .model
+        case .version: .version
+        case .latency: .latency
+        case .error: .error
+        case .label: .label
+        case .value: .value
+        case .revision: .revision
+        case .features, .prediction, .segments: nil
+        }
+    }
     var bit: UInt32 { 1 << UInt32(rawValue) }
 
     /// These are the fields of a kind of record, as bits.
@@ -25,6 +40,16 @@ enum RecordField: Int, CaseIterable {
 /// This is a field of `prediction`; the raw value is its number in the table of keys.
 enum PredictionField: Int, CaseIterable {
     case label, score, scores, value
+
+    /// What the field's value is in the shape of a record; nil where it is an object.
+    var role: RecordShape.Role? {
+        switch self {
+        case .label: .predictedLabel
+        case .score: .predictedScore
+        case .value: .predictedValue
+        case .scores: nil
+        }
+    }
 }
 
 /// This is the value of a feature of one row.
@@ -70,6 +95,13 @@ struct RecordRow {
     }
 
     mutating func removeAll() {
+        removeFields()
+        segments.removeAll(keepingCapacity: true)
+        features.removeAll(keepingCapacity: true)
+    }
+
+    /// Removes what is no list.
+    mutating func removeFields() {
         fields = 0
         id = nil
         time = nil
@@ -83,7 +115,5 @@ struct RecordRow {
         revision = 0
         latency = .nan
         error = nil
-        segments.removeAll(keepingCapacity: true)
-        features.removeAll(keepingCapacity: true)
     }
 }

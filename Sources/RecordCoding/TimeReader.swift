@@ -5,6 +5,10 @@ import MonitoringDomain
 /// It accepts what `EventTime(rfc3339:)` accepts, with the same meaning: anything but a time of the
 /// remembered day in UTC goes there.
 struct TimeReader {
+    /// The range of RFC 3339, years 0000 to 9999, in milliseconds since the epoch.
+    static let first: Int64 = -62_167_219_200_000
+    static let last: Int64 = 253_402_300_799_999
+
     /// The ten bytes of the remembered date; at first bytes that no UTF-8 has.
     private var dateHead = UInt64.max
     private var dateTail = UInt64.max

@@ -5,7 +5,6 @@ import Logging
 public import MonitorService
 import NIOCore
 import NIOHTTP1
-import NIOPosix
 import ServiceLifecycle
 
 /// This is what a server is told beside its service.
@@ -56,10 +55,9 @@ public struct APIServer: Sendable {
             access.problem(of: &$0, from: $1)
         }
         let tls = try options.tls?.context()
-        // The server's own lines say nothing that ours do not; at a stop it reports each open
-        // connection as an error.
-        var logger = Logger(label: "leeway.server")
-        logger.logLevel = .critical
+        // The server's own lines say nothing that ours do not, at a stop it reports each open connection as
+        // an error, and each request would fill in a line that nobody sees.
+        let logger = Logger(label: "leeway.server") { _ in SwiftLogNoOpLogHandler() }
         let application = Application(
             router: Self.router(for: service, forward: options.forward),
             server: HTTPServerBuilder { responder in
@@ -96,19 +94,13 @@ public struct APIServer: Sendable {
         return router
     }
 
-    /// Lets the process's tasks run on the threads that read and write connections, so that a request and
-    /// its answer change threads only for the disk and the state machine: that is most of a small one's cost.
-    ///
-    /// Nothing long may be awaited on them: the log, the state machine, PostgreSQL and the folding of
-    /// references have threads of their own.
-    /// - Precondition: called once, before there are tasks.
-    public static func runTasksOnEventLoops() {
-        // Where the runtime does not allow it, tasks run on its own threads.
-        NIOSingletons.unsafeTryInstallSingletonPosixEventLoopGroupAsConcurrencyGlobalExecutor()
-    }
-
     /// Serves until it is stopped or the task is cancelled.
-    public func run() async throws { try await group.run() }
+    ///
+    /// Requests run on the threads that read and write connections, so nothing long may be awaited there: the
+    /// log, the state machine, PostgreSQL and the folding of references have threads of their own.
+    public func run() async throws {
+        try await withTaskExecutorPreference(EventLoopTasks()) { try await group.run() }
+    }
 
     /// Takes no more connections, and ends `run` when the requests that run are answered.
     public func stopGracefully() async { await group.triggerGracefulShutdown() }

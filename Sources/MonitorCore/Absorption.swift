@@ -6,6 +6,12 @@ public struct Absorption: Sendable, Equatable {
     public var conflictCount = 0
     /// This is how many rows are beyond the model's horizon: they are counted nowhere.
     public var tooOldCount = 0
+    /// Which rows of a batch of predictions are repeats; increasing.
+    public var duplicateRows: [Int] = []
+    /// Which of them are in conflict; increasing.
+    public var conflictRows: [Int] = []
+    /// Which rows of a batch of predictions are beyond the horizon; increasing.
+    public var tooOldRows: [Int] = []
 
     /// Makes what becomes of rows of which only repeats are known.
     public init(duplicateCount: Int = 0, conflictCount: Int = 0, tooOldCount: Int = 0) {

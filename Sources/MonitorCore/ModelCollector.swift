@@ -151,9 +151,13 @@ public struct ModelCollector: Sendable {
                 judgedAt: occasion.judgedAt)
             for outcome in admission.outcomes { aggregator.absorb(outcome, adding: true) }
         }
-        return Absorption(
+        var absorption = Absorption(
             duplicateCount: admission.duplicateCount, conflictCount: admission.conflictCount,
             tooOldCount: admission.tooOldCount)
+        absorption.duplicateRows = admission.repeats
+        absorption.conflictRows = admission.conflicts
+        absorption.tooOldRows = admission.tooOld
+        return absorption
     }
 
     /// Asks the join, which keeps a prediction's version and segments as one text.

@@ -66,26 +66,20 @@ extension MonitorRunner {
         var position = group.position
         state.logSizeSinceSnapshot += group.sizeBytes
         var effects = state.unstoredEffects
-        var receipts: [Receipt] = []
-        for submission in group.submissions {
-            var receipt = Receipt(accepted: 0, duplicates: 0, position: position)
-            for entry in submission.entries {
-                let application = state.monitor.apply(entry.input, at: position)
-                let absorption = application.absorption
-                receipt.accepted +=
-                    entry.input.rowCount - absorption.duplicateCount - absorption.tooOldCount
-                receipt.duplicates += absorption.duplicateCount
-                receipt.conflicts += absorption.conflictCount
-                receipt.tooOld += absorption.tooOldCount
-                receipt.position = position
-                publishSchema(of: entry.input, in: state.monitor)
-                effects += application.effects.map { StoredEffect($0, position: position) }
-                if let refolding = application.refolding {
-                    try finish(refolding, of: &state.monitor, through: position)
-                }
-                position += 1
+        var receipts = group.submissions.map { _ in Receipt.nothing(at: position) }
+        for entry in group.entries {
+            let application = state.monitor.apply(entry.input, at: position)
+            for member in entry.members {
+                receipts[member.submission].add(
+                    application.absorption, of: member, isAlone: entry.members.count == 1)
+                receipts[member.submission].position = position
             }
-            receipts.append(receipt)
+            publishSchema(of: entry.input, in: state.monitor)
+            effects += application.effects.map { StoredEffect($0, position: position) }
+            if let refolding = application.refolding {
+                try finish(refolding, of: &state.monitor, through: position)
+            }
+            position += 1
         }
         // From here on everything is durable. Without room, effects wait: those of the log's tail are
         // found again by a recovery.

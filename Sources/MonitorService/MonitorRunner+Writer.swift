@@ -40,8 +40,9 @@ extension MonitorRunner {
             }
         }
         guard !admitted.isEmpty else { return }
-        let payloads = admitted.flatMap { $0.entries.map(\.payload) }
-        let claims = claims(of: admitted, after: position)
+        let entries = GroupedEntry.entries(of: admitted)
+        let payloads = entries.map(\.payload)
+        let claims = claims(of: admitted, in: entries, after: position)
         let range: ClosedRange<Int64>
         do throws(StoreError) {
             range = try store.append(payloads, records: claims)
@@ -58,7 +59,7 @@ extension MonitorRunner {
         _ = hand(
             .apply(
                 DurableGroup(
-                    submissions: admitted, position: range.lowerBound,
+                    submissions: admitted, entries: entries, position: range.lowerBound,
                     sizeBytes: payloads.reduce(0) { $0 + $1.count }, claims: claims)))
         // Nobody waits for this: the group is durable before.
         do throws(StoreError) {
@@ -73,15 +74,17 @@ extension MonitorRunner {
     /// These are the answers to batches with a key, as far as they are known before the batches are
     /// applied: what a repeat is told when the process ends in between.
     private func claims(
-        of submissions: [Submission], after position: Int64
+        of submissions: [Submission], in entries: [GroupedEntry], after position: Int64
     ) -> [IdempotencyRecord] {
-        var position = position
-        return submissions.compactMap { submission in
-            position += Int64(submission.entries.count)
-            let count = submission.entries.reduce(0) { $0 + $1.input.rowCount }
-            return submission.claim?.record(
-                of: Receipt(accepted: count, duplicates: 0, position: position))
+        guard submissions.contains(where: { $0.claim != nil }) else { return [] }
+        var receipts = submissions.map { _ in Receipt.nothing(at: position) }
+        for (index, entry) in entries.enumerated() {
+            for member in entry.members {
+                receipts[member.submission].accepted += member.rowCount
+                receipts[member.submission].position = position + Int64(index) + 1
+            }
         }
+        return zip(submissions, receipts).compactMap { $0.claim?.record(of: $1) }
     }
 }
 

@@ -50,6 +50,8 @@ public enum SubmissionError: Error, Equatable {
 public final class MonitorRunner: Sendable {
     /// Encoded bytes that may wait for the writer; beyond, a batch is refused as overloaded.
     static let queueSizeBytesMax = 64 << 20
+    /// What a few records are counted as in the queue, before they are encoded.
+    private static let smallSizeBytes = 16 << 10
     /// However large the last snapshot, no more of the log than this is left to a recovery.
     static let snapshotLogSizeBytesMax = 256 << 20
     /// A larger state is not snapshot: SQLite holds no value above 1 GB.
@@ -120,9 +122,11 @@ public final class MonitorRunner: Sendable {
         case finish(@Sendable (inout State) -> Void)
     }
 
-    /// Submissions that are in the log, one behind the other.
+    /// Submissions that are in the log.
     struct DurableGroup: Sendable {
         var submissions: [Submission]
+        /// One behind the other.
+        var entries: [GroupedEntry]
         /// The first entry's position.
         var position: Int64
         var sizeBytes: Int
@@ -132,7 +136,8 @@ public final class MonitorRunner: Sendable {
 
     /// Inputs that are stored all or none, and who waits for it.
     struct Submission: Sendable {
-        var entries: [(input: Input, payload: [UInt8])]
+        /// Without a payload where the input waits for others to be encoded with.
+        var entries: [(input: Input, payload: [UInt8]?)]
         var claim: IdempotencyClaim?
         var continuation: CheckedContinuation<Result<Receipt, SubmissionError>, Never>
     }
@@ -214,8 +219,11 @@ public final class MonitorRunner: Sendable {
         _ inputs: [Input], claim: IdempotencyClaim? = nil
     ) async throws(SubmissionError) -> Receipt {
         if isRefusedForRoom(inputs) { throw .storageFull }
-        let payloads = inputs.map { (input: $0, payload: LogPayload.encode($0)) }
-        let size = payloads.reduce(0) { $0 + $1.payload.count }
+        let isSmall = GroupedEntry.isSmall(inputs)
+        let entries = inputs.map {
+            (input: $0, payload: isSmall ? nil : LogPayload.encode($0))
+        }
+        let size = entries.reduce(0) { $0 + ($1.payload?.count ?? Self.smallSizeBytes) }
         let result = await withCheckedContinuation { continuation in
             let refusal: SubmissionError? = queue.withLock { queue in
                 if queue.isStopping { return .shuttingDown }
@@ -223,7 +231,7 @@ public final class MonitorRunner: Sendable {
                     return .overloaded
                 }
                 queue.submissions.append(
-                    Submission(entries: payloads, claim: claim, continuation: continuation))
+                    Submission(entries: entries, claim: claim, continuation: continuation))
                 queue.sizeBytes += size
                 return nil
             }

@@ -99,6 +99,10 @@ public struct OutcomeJoin: Sendable {
         public var conflictCount = 0
         /// Rows beyond the horizon.
         public var tooOldCount = 0
+        /// Indices of the repeats in conflict, increasing.
+        public var conflicts: [Int] = []
+        /// Indices of the rows beyond the horizon, increasing.
+        public var tooOld: [Int] = []
         /// Of ground truth that was there before its prediction.
         public var outcomes: [Outcome] = []
     }
@@ -117,6 +121,7 @@ public struct OutcomeJoin: Sendable {
             let time = batch.times[row]
             guard time >= cutoff else {
                 admission.tooOldCount += 1
+                admission.tooOld.append(row)
                 continue
             }
             newest = max(newest ?? time, time)
@@ -128,7 +133,10 @@ public struct OutcomeJoin: Sendable {
             if let known = knowledge.record, known.core.hasPrediction {
                 admission.duplicateCount += 1
                 admission.repeats.append(row)
-                if known.core.digest != digests[row] { admission.conflictCount += 1 }
+                if known.core.digest != digests[row] {
+                    admission.conflictCount += 1
+                    admission.conflicts.append(row)
+                }
                 continue
             }
             let version = batch.versions.codes[row]

@@ -60,7 +60,6 @@ struct ServeCommand: AsyncParsableCommand {
     var drainSeconds: String?
 
     func run() async throws {
-        APIServer.runTasksOnEventLoops()
         let settings = try Settings(
             flags: flags, config: config, environment: ProcessInfo.processInfo.environment)
         let logger = Terminal.logger()

@@ -118,12 +118,18 @@ final class AccessControl: Sendable {
             return .read
         }
         if head.method == .OPTIONS { return .ingest }
-        let isAdmin = [
-            "/data", "/v1/models", "/v1/rules", "/v1/silences", "/v1/incidents",
-            "/v1/retraining-requests",
-        ].contains { path == $0 || path.hasPrefix("\($0)/") }
-        return isAdmin || head.method != .POST ? .admin : .ingest
+        guard head.method == .POST else { return .admin }
+        let isAdmin = adminPaths.contains {
+            path.hasPrefix($0)
+                && (path.utf8.count == $0.utf8.count || path.dropFirst($0.count).first == "/")
+        }
+        return isAdmin ? .admin : .ingest
     }
+
+    private static let adminPaths = [
+        "/data", "/v1/models", "/v1/rules", "/v1/silences", "/v1/incidents",
+        "/v1/retraining-requests",
+    ]
 }
 
 /// This is who may ask how often: a bucket of one second's requests per key, which refills evenly.

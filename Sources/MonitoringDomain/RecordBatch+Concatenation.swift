@@ -76,6 +76,7 @@ extension TextColumn {
     /// - Parameters:
     ///   - columns: The columns; one without codes is missing in all its rows.
     ///   - counts: The rows of each.
+    /// - Returns: A column of all rows; its dictionary is in the order of first appearance.
     static func concatenation(of columns: [TextColumn], _ counts: [Int]) -> TextColumn {
         var whole = TextColumn()
         whole.codes.reserveCapacity(counts.reduce(0, +))

@@ -139,21 +139,11 @@ struct IngestRoutes {
             let claim = key.map { key in
                 IdempotencyClaim(
                     scope: key.scope, key: key.text, fingerprint: key.fingerprint,
-                    status: status.code, answer: { Self.json(of: $0, rest).text })
+                    status: status.code, rest: rest)
             }
             receipt = try await submit(inputs, claim: claim)
         }
-        return .json(Self.json(of: receipt, rest), status: status)
-    }
-
-    private static func json(of receipt: Receipt, _ rest: [(String, JSONValue)]) -> JSONValue {
-        var members: [(String, JSONValue)] = [
-            ("accepted", .int(Int64(receipt.accepted))),
-            ("duplicates", .int(Int64(receipt.duplicates))), ("position", .int(receipt.position)),
-        ]
-        if receipt.conflicts > 0 { members.append(("conflicts", .int(Int64(receipt.conflicts)))) }
-        if receipt.tooOld > 0 { members.append(("too_old", .int(Int64(receipt.tooOld)))) }
-        return .object(members + rest)
+        return .json(receipt.json(rest), status: status)
     }
 
     /// Answers a request with a key once, and its repeats with the same answer.

@@ -1,3 +1,4 @@
+public import ByteCoding
 import Foundation
 import MonitorStore
 
@@ -11,19 +12,19 @@ public struct IdempotencyClaim: Sendable {
     public let fingerprint: [UInt8]
     /// The answer's status.
     public let status: Int
-    /// The answer's body for what came out.
-    public let answer: @Sendable (Receipt) -> String
+    /// What the answer holds beside the receipt.
+    public let rest: [(String, JSONValue)]
 
     /// Makes a claim.
     public init(
         scope: String, key: String, fingerprint: [UInt8], status: Int,
-        answer: @escaping @Sendable (Receipt) -> String
+        rest: [(String, JSONValue)] = []
     ) {
         self.scope = scope
         self.key = key
         self.fingerprint = fingerprint
         self.status = status
-        self.answer = answer
+        self.rest = rest
     }
 
     /// This is an answer that was given under a key.
@@ -36,10 +37,26 @@ public struct IdempotencyClaim: Sendable {
         public let body: String
     }
 
-    func record(of receipt: Receipt) -> IdempotencyRecord {
+    func record(of receipt: Receipt, _ entries: Range<Int>? = nil) -> IdempotencyRecord {
         IdempotencyRecord(
             scope: scope, key: key, fingerprint: fingerprint, status: status,
-            answer: answer(receipt))
+            answer: receipt.json(rest).text, entries: entries)
+    }
+}
+
+extension IdempotencyRecord {
+    /// The record with what really came out, where it was written before that was known and the process
+    /// ended in between; nil where it says so already.
+    func corrected(by receipt: Receipt) -> IdempotencyRecord? {
+        // As the writer wrote it: without its end, behind which the rest of the answer stands.
+        let expected = Receipt(
+            accepted: receipt.accepted + receipt.duplicates + receipt.tooOld, duplicates: 0,
+            position: receipt.position
+        ).json().text.dropLast()
+        guard answer.hasPrefix(expected) else { return nil }
+        var record = self
+        record.answer = String(receipt.json().text.dropLast() + answer.dropFirst(expected.count))
+        return record.answer == answer ? nil : record
     }
 }
 

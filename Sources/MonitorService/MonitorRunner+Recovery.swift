@@ -13,6 +13,8 @@ extension MonitorRunner {
         public var snapshotPosition: Int64 = 0
         /// Positions of entries of the tail that are corrupt, and are left out.
         public var quarantined: [Int64] = []
+        /// Positions of entries of the tail before which something is missing that was never noted as lost.
+        public var unlinked: [Int64] = []
     }
 
     /// This is the state machine after the newest snapshot and the log's tail.
@@ -46,7 +48,16 @@ extension MonitorRunner {
         }
         var recovery = Recovery(monitor: monitor, snapshotPosition: monitor.position)
         var effects: [StoredEffect] = []
+        var answers = RecoveredAnswers(
+            keepsEffects ? try store.idempotencyRecords(after: monitor.position) : [])
+        let lost = store.findings.lost
         try store.forEachEntry(after: monitor.position, through: nil) { entry in
+            if !entry.isLinked, !lost.contains(where: { $0.upperBound == entry.position - 1 }) {
+                recovery.unlinked.append(entry.position)
+                logger.error(
+                    "the log is not what was written: an entry does not follow the one before it",
+                    metadata: ["position": "\(entry.position)"])
+            }
             let input: Input
             do {
                 input = try LogPayload.decode(entry.payload)
@@ -60,13 +71,16 @@ extension MonitorRunner {
             }
             let application = monitor.apply(input, at: entry.position)
             effects += application.effects.map { StoredEffect($0, position: entry.position) }
+            answers.note(application.absorption, of: input, at: entry.position)
             if let refolding = application.refolding {
                 try finish(refolding, of: &monitor, through: entry.position, from: store)
             }
         }
         // Keys that are known are left as they are.
-        if keepsEffects, !effects.isEmpty {
-            try store.commit(snapshot: nil, effects: effects, position: monitor.position)
+        let settled = answers.corrected
+        if keepsEffects, !effects.isEmpty || !settled.isEmpty {
+            try store.commit(
+                snapshot: nil, effects: effects, position: monitor.position, settled: settled)
         }
         recovery.monitor = monitor
         return recovery
@@ -107,6 +121,41 @@ extension MonitorRunner {
         } else {
             try Self.finish(refolding, of: &monitor, through: position, from: store)
         }
+    }
+}
+
+/// This is the receipts of batches with keys that lie in the log's tail: the process may have ended before
+/// their answers were written as they came out.
+private struct RecoveredAnswers {
+    private let records: [(record: IdempotencyRecord, positions: ClosedRange<Int64>)]
+    private var receipts: [Receipt]
+    private var index = 0
+
+    init(_ records: [(record: IdempotencyRecord, positions: ClosedRange<Int64>)]) {
+        self.records = records
+        receipts = records.map {
+            Receipt(accepted: 0, duplicates: 0, position: $0.positions.upperBound)
+        }
+    }
+
+    mutating func note(_ absorption: Absorption, of input: Input, at position: Int64) {
+        while index < records.count, records[index].positions.upperBound < position { index += 1 }
+        guard index < records.count, records[index].positions.contains(position) else { return }
+        receipts[index].add(absorption, of: input)
+    }
+
+    var corrected: [IdempotencyRecord] {
+        zip(records, receipts).compactMap { $0.record.corrected(by: $1) }
+    }
+}
+
+extension Receipt {
+    /// Adds what became of an input's rows.
+    mutating func add(_ absorption: Absorption, of input: Input) {
+        accepted += input.rowCount - absorption.duplicateCount - absorption.tooOldCount
+        duplicates += absorption.duplicateCount
+        conflicts += absorption.conflictCount
+        tooOld += absorption.tooOldCount
     }
 }
 

@@ -81,16 +81,22 @@ extension MonitorRunner {
             }
             position += 1
         }
-        // From here on everything is durable. Without room, effects wait: those of the log's tail are
-        // found again by a recovery.
+        // From here on everything is durable. Without room, effects and answers wait: those of the log's
+        // tail are found again by a recovery.
         state.unstoredEffects = effects
-        let settled = zip(group.submissions, receipts).compactMap { $0.claim?.record(of: $1) }
+        let expected = Dictionary(
+            group.claims.map { ("\($0.scope) \($0.key)", $0.answer) }, uniquingKeysWith: { $1 })
+        state.unsettledRecords += zip(group.submissions, receipts).compactMap {
+            $0.claim?.record(of: $1)
+        }.filter { expected["\($0.scope) \($0.key)"] != $0.answer }
         do throws(StoreError) {
-            if !effects.isEmpty {
-                try store.commit(snapshot: nil, effects: effects, position: state.monitor.position)
+            if !effects.isEmpty || !state.unsettledRecords.isEmpty {
+                try store.commit(
+                    snapshot: nil, effects: effects, position: state.monitor.position,
+                    settled: state.unsettledRecords)
                 state.unstoredEffects = []
+                state.unsettledRecords = []
             }
-            if settled != group.claims { try store.settle(settled) }
         } catch {
             guard error == .full else { throw error }
             storage.withLock { $0.noteFull() }
@@ -166,8 +172,10 @@ extension MonitorRunner {
         guard bytes.count <= Self.snapshotSizeBytesMax, failureReason == nil else { return }
         do {
             try store.commit(
-                snapshot: bytes, effects: state.unstoredEffects, position: monitor.position)
+                snapshot: bytes, effects: state.unstoredEffects, position: monitor.position,
+                settled: state.unsettledRecords)
             state.unstoredEffects = []
+            state.unsettledRecords = []
         } catch {
             logger.warning("snapshot not stored", metadata: ["reason": "\(error)"])
             return

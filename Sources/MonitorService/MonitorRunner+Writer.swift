@@ -6,8 +6,7 @@ import Synchronization
 
 extension MonitorRunner {
     /// Makes what waits durable, group after group, until the runner stops.
-    func runWriter(after last: Int64, clock: Monitor.Clock) {
-        var position = last
+    func runWriter(clock: Monitor.Clock) {
         while true {
             wake.wait()
             let (submissions, isStopping) = queue.withLock { queue in
@@ -17,16 +16,14 @@ extension MonitorRunner {
                 }
                 return (queue.submissions, queue.isStopping)
             }
-            write(submissions, after: &position, at: clock == .wall ? WallClock.now() : nil)
+            write(submissions, at: clock == .wall ? WallClock.now() : nil)
             if isStopping { break }
         }
         work.withLock { $0.isStopping = true }
         workWake.signal()
     }
 
-    private func write(
-        _ submissions: [Submission], after position: inout Int64, at now: EventTime?
-    ) {
+    private func write(_ submissions: [Submission], at now: EventTime?) {
         guard !submissions.isEmpty else { return }
         if let failureReason { return submissions.refuse(.storageFailed(failureReason)) }
         let knownBefore = known.withLock { $0 }
@@ -42,7 +39,7 @@ extension MonitorRunner {
         guard !admitted.isEmpty else { return }
         let entries = GroupedEntry.entries(of: admitted)
         let payloads = entries.map(\.payload)
-        let claims = claims(of: admitted, in: entries, after: position)
+        let claims = claims(of: admitted, in: entries)
         let range: ClosedRange<Int64>
         do throws(StoreError) {
             range = try store.append(payloads, records: claims)
@@ -54,7 +51,6 @@ extension MonitorRunner {
             fail("\(error)")
             return admitted.refuse(.storageFailed("\(error)"))
         }
-        position = range.upperBound
         room.wait()
         _ = hand(
             .apply(
@@ -72,19 +68,26 @@ extension MonitorRunner {
     }
 
     /// These are the answers to batches with a key, as far as they are known before the batches are
-    /// applied: what a repeat is told when the process ends in between.
+    /// applied; a recovery that finds others corrects them.
     private func claims(
-        of submissions: [Submission], in entries: [GroupedEntry], after position: Int64
+        of submissions: [Submission], in entries: [GroupedEntry]
     ) -> [IdempotencyRecord] {
         guard submissions.contains(where: { $0.claim != nil }) else { return [] }
-        var receipts = submissions.map { _ in Receipt.nothing(at: position) }
+        let last = store.lastPosition
+        var places: [IdempotencyRecord.Place?] = submissions.map { _ in nil }
+        var receipts = submissions.map { _ in Receipt.nothing(at: last) }
         for (index, entry) in entries.enumerated() {
             for member in entry.members {
                 receipts[member.submission].accepted += member.rowCount
-                receipts[member.submission].position = position + Int64(index) + 1
+                receipts[member.submission].position = last + Int64(index) + 1
+                let first = places[member.submission]?.entries.lowerBound ?? index
+                places[member.submission] = IdempotencyRecord.Place(
+                    entries: first..<(index + 1), rows: entry.members.count == 1 ? nil : member.rows)
             }
         }
-        return zip(submissions, receipts).compactMap { $0.claim?.record(of: $1) }
+        return submissions.indices.compactMap {
+            submissions[$0].claim?.record(of: receipts[$0], places[$0])
+        }
     }
 }
 

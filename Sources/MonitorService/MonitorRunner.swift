@@ -1,4 +1,4 @@
-import ByteCoding
+public import ByteCoding
 import Foundation
 public import Logging
 public import MonitorCore
@@ -19,6 +19,19 @@ public struct Receipt: Sendable, Equatable {
     public var conflicts = 0
     /// This is how many records are older than the model's horizon, and counted nowhere.
     public var tooOld = 0
+
+    /// This is the receipt as a JSON object, whose first members are the receipt's.
+    ///
+    /// - Parameter rest: What follows them.
+    public func json(_ rest: [(String, JSONValue)] = []) -> JSONValue {
+        var members: [(String, JSONValue)] = [
+            ("accepted", .int(Int64(accepted))), ("duplicates", .int(Int64(duplicates))),
+            ("position", .int(position)),
+        ]
+        if conflicts > 0 { members.append(("conflicts", .int(Int64(conflicts)))) }
+        if tooOld > 0 { members.append(("too_old", .int(Int64(tooOld)))) }
+        return .object(members + rest)
+    }
 
     /// This is the receipt of a batch without records.
     public static func nothing(at position: Int64) -> Receipt {
@@ -68,6 +81,8 @@ public final class MonitorRunner: Sendable {
     let queue = Mutex(Queue())
     /// Positions of corrupt entries, whose records count nowhere.
     public let quarantined: [Int64]
+    /// Positions of entries before which something is missing.
+    public let unlinked: [Int64]
     let wake = DispatchSemaphore(value: 0)
     let work = Mutex(WorkQueue())
     let workWake = DispatchSemaphore(value: 0)
@@ -95,6 +110,8 @@ public final class MonitorRunner: Sendable {
         var isMerging = false
         /// Effects for which there was no room yet; the next snapshot must not be stored without them.
         var unstoredEffects: [StoredEffect] = []
+        /// Answers for which there was no room yet, or that a recovery has corrected.
+        var unsettledRecords: [IdempotencyRecord] = []
         /// The names of the partitions of the newest two snapshots that this process stored.
         var storedNames: [Set<String>] = []
     }
@@ -164,6 +181,7 @@ public final class MonitorRunner: Sendable {
         let recovery = try Self.recover(store, clock: clock, logger: logger)
         let monitor = recovery.monitor
         quarantined = recovery.quarantined
+        unlinked = recovery.unlinked
         known = Mutex(KnownModels(monitor))
         schemas = Mutex(monitor.collector.models.mapValues(\.schema))
         // The tail counts, so that crash upon crash does not make it longer and longer.
@@ -176,11 +194,10 @@ public final class MonitorRunner: Sendable {
     /// Starts the threads; once.
     public func start() {
         guard let state = initial.withLock({ $0.take() }) else { return }
-        let position = state.monitor.position
         let clock = state.monitor.clock
         room.signal()
         startThread("leeway-monitor") { [self] in runMachine(state) }
-        startThread("leeway-writer") { [self] in runWriter(after: position, clock: clock) }
+        startThread("leeway-writer") { [self] in runWriter(clock: clock) }
     }
 
     private func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) {

@@ -47,8 +47,7 @@ public final class Service: Sendable {
         self.configuration = configuration
         self.space = space
         self.logger = logger
-        let store = try SQLiteStore(directory: configuration.dataDirectory)
-        let runner = try MonitorRunner(store: store, clock: configuration.clock, logger: logger)
+        let (store, runner) = try Self.recover(configuration, logger)
         relay = configuration.postgresDSN.map {
             RequestRelay(dsn: $0, store: store, runner: runner, logger: logger)
         }
@@ -56,6 +55,42 @@ public final class Service: Sendable {
             directory: configuration.dataDirectory, runner: runner, logger: logger)
         self.store = store
         self.runner = runner
+    }
+
+    /// Opens the log and recovers; once more with what can be read of it where some cannot.
+    private static func recover(
+        _ configuration: ServiceConfiguration, _ logger: Logger
+    ) throws -> (SQLiteStore, MonitorRunner) {
+        let directory = configuration.dataDirectory
+        do {
+            let store = try SQLiteStore(directory: directory)
+            say(store.findings, logger)
+            do {
+                return (
+                    store,
+                    try MonitorRunner(store: store, clock: configuration.clock, logger: logger)
+                )
+            } catch StoreError.corrupt(let reason) {
+                store.abandon()
+                throw StoreError.corrupt(reason)
+            }
+        } catch StoreError.corrupt(let reason) {
+            logger.error("the file is damaged", metadata: ["reason": "\(reason)"])
+            let store = try SQLiteStore(directory: directory, isDamaged: true)
+            say(store.findings, logger)
+            return (
+                store, try MonitorRunner(store: store, clock: configuration.clock, logger: logger)
+            )
+        }
+    }
+
+    private static func say(_ findings: StartFindings, _ logger: Logger) {
+        if !findings.wasClosed {
+            logger.notice(
+                "the process before did not stop in order",
+                metadata: ["checked": "\(findings.isCheckComplete ? "whole" : "in part")"])
+        }
+        for sentence in findings.sentences { logger.error("\(sentence)") }
     }
 
     /// Runs until the task is cancelled, then stops with a snapshot.
@@ -252,6 +287,15 @@ extension Service {
         return .object([
             ("full", .bool(runner.isStorageFull)),
             ("quarantined", .array(runner.quarantined.map { .int($0) })),
+            ("unlinked", .array(runner.unlinked.map { .int($0) })),
+            (
+                "lost",
+                .array(
+                    store.findings.lost.map {
+                        .object([("first", .int($0.lowerBound)), ("last", .int($0.upperBound))])
+                    })
+            ),
+            ("findings", .array(store.findings.sentences.map { .string($0) })),
             ("free_bytes", space.map { .int($0.freeBytes) } ?? .null),
             (
                 "low_water_bytes",

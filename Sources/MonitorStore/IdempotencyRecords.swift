@@ -1,3 +1,4 @@
+import ByteCoding
 import Foundation
 import GRDB
 import Synchronization
@@ -14,14 +15,27 @@ public struct IdempotencyRecord: Sendable, Equatable {
     public var status: Int
     /// The answer's body.
     public var answer: String
+    /// The batch's entries, counted from the first of those that are appended with it.
+    public var entries: Range<Int>?
 
     /// Makes a record.
-    public init(scope: String, key: String, fingerprint: [UInt8], status: Int, answer: String) {
+    public init(
+        scope: String, key: String, fingerprint: [UInt8], status: Int, answer: String,
+        entries: Range<Int>? = nil
+    ) {
         self.scope = scope
         self.key = key
         self.fingerprint = fingerprint
         self.status = status
         self.answer = answer
+        self.entries = entries
+    }
+
+    /// This is the checksum that is stored with it.
+    fileprivate var checksum: Int64 {
+        var bytes = Array("\(scope)\n\(key)\n\(status)\n\(answer)\n".utf8)
+        bytes += fingerprint
+        return Int64(crc32c(bytes))
     }
 }
 
@@ -30,29 +44,17 @@ extension SQLiteStore {
     /// How long a key is known.
     static let idempotencyMilliseconds: Int64 = 86_400_000
 
-    static func createIdempotencyTable(_ database: Database) throws {
-        try database.execute(
-            sql: """
-                CREATE TABLE IF NOT EXISTS idempotency (
-                    scope TEXT NOT NULL,
-                    key TEXT NOT NULL,
-                    fingerprint BLOB NOT NULL,
-                    status INTEGER NOT NULL,
-                    answer TEXT NOT NULL,
-                    created_at INTEGER NOT NULL,
-                    PRIMARY KEY (scope, key)
-                ) STRICT, WITHOUT ROWID;
-                CREATE INDEX IF NOT EXISTS idempotency_age ON idempotency (created_at);
-                """)
-    }
-
     /// The project that a scope begins with.
     private static func project(of scope: String) -> String {
         String(scope.prefix { $0 != " " })
     }
 
+    static func keyCounts(of queue: DatabaseQueue) throws(StoreError) -> [String: Int] {
+        try attempt { try queue.read { try countKeys($0) } }
+    }
+
     /// These are the keys that are kept, by project.
-    static func countKeys(_ database: Database) throws -> [String: Int] {
+    private static func countKeys(_ database: Database) throws -> [String: Int] {
         let rows = try Row.fetchCursor(
             database, sql: "SELECT scope, count(*) FROM idempotency GROUP BY scope")
         var counts: [String: Int] = [:]
@@ -94,7 +96,7 @@ extension SQLiteStore {
     ///
     /// - Returns: By how many the keys of each project have changed.
     static func insert(
-        _ records: [IdempotencyRecord], into database: Database
+        _ records: [IdempotencyRecord], after position: Int64, into database: Database
     ) throws -> [String: Int] {
         guard !records.isEmpty else { return [:] }
         let now = milliseconds()
@@ -102,13 +104,16 @@ extension SQLiteStore {
         let statement = try database.cachedStatement(
             sql: """
                 INSERT OR REPLACE INTO idempotency
-                    (scope, key, fingerprint, status, answer, created_at) VALUES (?, ?, ?, ?, ?, ?)
+                    (scope, key, fingerprint, status, answer, created_at, first_position,
+                    last_position, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """)
         for record in records {
+            let first = record.entries.map { position + 1 + Int64($0.lowerBound) }
+            let last = record.entries.map { position + Int64($0.upperBound) }
             try statement.execute(
                 arguments: [
                     record.scope, record.key, Data(record.fingerprint), record.status,
-                    record.answer, now,
+                    record.answer, now, first, last, record.checksum,
                 ])
             changes[project(of: record.scope), default: 0] += 1
         }
@@ -116,21 +121,55 @@ extension SQLiteStore {
     }
 
     /// Replaces the answers of stored records by what came out.
-    public func settle(_ records: [IdempotencyRecord]) throws(StoreError) {
+    static func settle(_ records: [IdempotencyRecord], in database: Database) throws {
+        guard !records.isEmpty else { return }
+        let statement = try database.cachedStatement(
+            sql: """
+                UPDATE idempotency SET status = ?, answer = ?, crc = ?
+                WHERE scope = ? AND key = ?
+                """)
+        for record in records {
+            try statement.execute(
+                arguments: [
+                    record.status, record.answer, record.checksum, record.scope, record.key,
+                ])
+        }
+    }
+
+    /// These are the records of batches that lie after `position` in the log, with the batches' positions.
+    ///
+    /// - Throws: `StoreError`.
+    public func idempotencyRecords(
+        after position: Int64
+    ) throws(StoreError) -> [(record: IdempotencyRecord, positions: ClosedRange<Int64>)] {
         try attempt {
-            try writer.write { database in
-                let statement = try database.cachedStatement(
-                    sql: "UPDATE idempotency SET status = ?, answer = ? WHERE scope = ? AND key = ?"
-                )
-                for record in records {
-                    try statement.execute(
-                        arguments: [record.status, record.answer, record.scope, record.key])
+            try writer.read { database in
+                try Row.fetchAll(
+                    database,
+                    sql: """
+                        SELECT scope, key, fingerprint, status, answer, first_position, last_position
+                        FROM idempotency WHERE first_position > ? ORDER BY first_position
+                        """, arguments: [position]
+                ).compactMap { row in
+                    let fingerprint: Data = try Self.value(row, 2)
+                    let (first, last): (Int64, Int64) = (
+                        try Self.value(row, 5), try Self.value(row, 6)
+                    )
+                    guard first <= last else { return nil }
+                    return (
+                        IdempotencyRecord(
+                            scope: try Self.value(row, 0), key: try Self.value(row, 1),
+                            fingerprint: [UInt8](fingerprint), status: try Self.value(row, 3),
+                            answer: try Self.value(row, 4)), first...last
+                    )
                 }
             }
         }
     }
 
     /// This is the record of a key that is not older than a day.
+    ///
+    /// One whose checksum does not hold is no record: its batch is counted again, as repeats.
     ///
     /// - Parameters:
     ///   - scope: Whose key it is, and on which route.
@@ -145,21 +184,23 @@ extension SQLiteStore {
                 let row = try Row.fetchOne(
                     database,
                     sql: """
-                        SELECT fingerprint, status, answer FROM idempotency
+                        SELECT fingerprint, status, answer, crc FROM idempotency
                         WHERE scope = ? AND key = ? AND created_at >= ?
                         """,
                     arguments: [scope, key, Self.milliseconds() - Self.idempotencyMilliseconds])
-                return row.map { row in
-                    let fingerprint: Data = row[0]
-                    return IdempotencyRecord(
-                        scope: scope, key: key, fingerprint: [UInt8](fingerprint), status: row[1],
-                        answer: row[2])
+                return try row.flatMap { row in
+                    let fingerprint: Data = try Self.value(row, 0)
+                    let record = IdempotencyRecord(
+                        scope: scope, key: key, fingerprint: [UInt8](fingerprint),
+                        status: try Self.value(row, 1), answer: try Self.value(row, 2))
+                    let sum: Int64? = try Self.value(row, 3)
+                    return sum == nil || sum == record.checksum ? record : nil
                 }
             }
         }
     }
 
-    private static func milliseconds() -> Int64 {
+    static func milliseconds() -> Int64 {
         Int64((Date().timeIntervalSince1970 * 1_000).rounded(.down))
     }
 }

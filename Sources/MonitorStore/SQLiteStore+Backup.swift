@@ -16,7 +16,7 @@ extension SQLiteStore {
         let temporary = path + ".partial"
         try? FileManager.default.removeItem(atPath: temporary)
         try vacuum(into: temporary)
-        let descriptor = open(temporary, O_RDONLY | O_CLOEXEC)
+        let descriptor = Glibc.open(temporary, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .io("\(temporary): errno \(errno)") }
         defer { Glibc.close(descriptor) }
         guard fsync(descriptor) == 0 else { throw .io("\(temporary): errno \(errno)") }

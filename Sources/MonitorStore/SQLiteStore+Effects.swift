@@ -3,24 +3,39 @@ import GRDB
 /// The outbox: effects that wait until somebody confirms them.
 extension SQLiteStore {
     /// These are the oldest effects of a kind that nobody has confirmed.
+    ///
+    /// One whose checksum does not hold is set aside: nobody is told what nobody has decided.
     public func pendingDeliveries(kind: String, limit: Int) throws(StoreError) -> [StoredEffect] {
-        try attempt {
+        let (whole, damaged) = try attempt {
             try writer.read { database in
-                try Row.fetchAll(
+                let rows = try Row.fetchAll(
                     database,
                     sql: """
-                        SELECT key, kind, payload, position FROM effect
+                        SELECT key, kind, payload, position, crc FROM effect
                         WHERE kind = ? AND is_delivered = 0 AND failure IS NULL
                         ORDER BY position, key LIMIT ?
-                        """, arguments: [kind, limit]
-                ).map {
-                    StoredEffect(
-                        key: try Self.value($0, 0), kind: try Self.value($0, 1),
-                        payload: try Self.value($0, 2), position: try Self.value($0, 3))
+                        """, arguments: [kind, limit])
+                var (whole, damaged): ([StoredEffect], [String]) = ([], [])
+                for row in rows {
+                    let effect = StoredEffect(
+                        key: try Self.value(row, 0), kind: try Self.value(row, 1),
+                        payload: try Self.value(row, 2), position: try Self.value(row, 3))
+                    let sum: Int64? = try Self.value(row, 4)
+                    if sum == nil || sum == Int64(effect.checksum) {
+                        whole.append(effect)
+                    } else {
+                        damaged.append(effect.key)
+                    }
                 }
+                return (whole, damaged)
             }
         }
+        for key in damaged { try setAside(key: key, because: Self.damagedPayload) }
+        return whole
     }
+
+    /// The reason of effects that were stored whole and are not any more.
+    public static let damagedPayload = "the stored payload is damaged: its checksum does not hold"
 
     /// Sets an effect aside that can never be carried out, with the reason; those behind it go on.
     public func setAside(key: String, because reason: String) throws(StoreError) {

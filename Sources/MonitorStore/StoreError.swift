@@ -1,3 +1,5 @@
+import ByteCoding
+
 /// This is what the disk, or another process, may do to us.
 public enum StoreError: Error, Equatable, CustomStringConvertible {
     case locked(directory: String)
@@ -45,6 +47,9 @@ public struct StoredEffect: Sendable, Equatable {
         self.payload = payload
         self.position = position
     }
+
+    /// This is the checksum that is stored with it.
+    var checksum: UInt32 { crc32c(Array("\(kind)\n\(key)\n\(payload)".utf8)) }
 }
 
 /// This is one entry of the log.
@@ -53,4 +58,6 @@ public struct LogEntry: Sendable, Equatable {
     public let position: Int64
     /// This is the input, in the log's form.
     public let payload: [UInt8]
+    /// False where the entry before is not the one that it was appended to.
+    public let isLinked: Bool
 }

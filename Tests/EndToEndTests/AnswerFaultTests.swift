@@ -59,7 +59,8 @@ extension EndToEndTests {
                 import sqlite3
                 c = sqlite3.connect('\(file)')
                 c.execute('''WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 499999)
-                    INSERT INTO idempotency SELECT scope, 'k' || i, fingerprint, status, answer, created_at
+                    INSERT INTO idempotency (scope, key, fingerprint, status, answer, created_at)
+                    SELECT scope, 'k' || i, fingerprint, status, answer, created_at
                     FROM idempotency, n''')
                 c.commit()
                 """

@@ -6,7 +6,13 @@ extension EndToEndTests {
     /// Bytes on the disk that are not what was written.
     struct DamageFaultTests {
         private struct Status: Decodable {
-            struct Storage: Decodable { let quarantined: [Int] }
+            struct Storage: Decodable {
+                let quarantined: [Int]
+                let unlinked: [Int]
+                let findings: [String]
+
+                var isSilent: Bool { quarantined.isEmpty && unlinked.isEmpty && findings.isEmpty }
+            }
             let storage: Storage
         }
 
@@ -50,7 +56,9 @@ extension EndToEndTests {
         }
 
         @Test(.timeLimit(.minutes(FaultRig.minuteLimit)))
-        func `a flipped bit anywhere ends in a service or in a reason`() throws {
+        func `a flipped bit anywhere ends in a service or in a reason, and no loss is silent`()
+            throws
+        {
             let site = try Site("bits")
             var stream = RecordStream(model: "bits", startingAt: monday, seed: 11)
             try site.client.pinReference(of: "bits", stream.next(500).map(\.reference))
@@ -60,6 +68,7 @@ extension EndToEndTests {
             site.server.kill()
             var random = SeededGenerator(seed: 12)
             var refusedCount = 0
+            var lossCount = 0
             for round in 0..<5 * roundCount {
                 let data = site.folder.appendingPathComponent("copy-\(round)")
                 try FileManager.default.copyItem(at: site.data, to: data)
@@ -73,7 +82,10 @@ extension EndToEndTests {
                 try Data(bytes).write(to: file)
                 do {
                     let server = try LeewayServer(data: data, rules: site.rules)
-                    _ = try server.client.get("/v1/models/bits")
+                    let volume = try server.client.volume(of: "bits")
+                    let status = try server.client.get("/v1/status").decoded(as: Status.self)
+                    #expect(volume == 1_000 || !status.storage.isSilent, "round \(round)")
+                    if volume < 1_000 { lossCount += 1 }
                     #expect(server.isRunning)
                 } catch {
                     // A trap would leave a backtrace, and no sentence.
@@ -81,7 +93,9 @@ extension EndToEndTests {
                     refusedCount += 1
                 }
             }
-            print("bits: \(5 * roundCount) flips, \(refusedCount) refused with a reason")
+            print(
+                "bits: \(5 * roundCount) flips, \(refusedCount) refused with a reason, "
+                    + "\(lossCount) losses that were said")
         }
     }
 }

@@ -42,14 +42,14 @@ import Testing
         do {
             let store = try SQLiteStore(directory: folder.path)
             defer { store.close() }
-            #expect(try store.lastPosition == 0)
+            #expect(store.lastPosition == 0)
             #expect(try store.append([payload(1)]) == 1...1)
             #expect(try store.append([payload(2), payload(3), []]) == 2...4)
         }
         do {
             let store = try SQLiteStore(directory: folder.path)
             defer { store.close() }
-            #expect(try store.lastPosition == 4)
+            #expect(store.lastPosition == 4)
             #expect(try store.append([payload(5)]) == 5...5)
             let all = try entries(store)
             #expect(all.map(\.position) == [1, 2, 3, 4, 5])
@@ -190,7 +190,7 @@ import Testing
         do {
             let store = try SQLiteStore(directory: folder.path)
             defer { store.close() }
-            #expect(try store.lastPosition == 1)
+            #expect(store.lastPosition == 1)
         }
     }
 
@@ -202,7 +202,7 @@ import Testing
             do {
                 let reader = try SQLiteStore(directory: folder.path, readOnly: true)
                 defer { reader.close() }
-                #expect(try reader.lastPosition == 2)
+                #expect(reader.lastPosition == 2)
                 #expect(throws: StoreError.self) { try reader.append([[3]]) }
                 _ = try owner.append([[3]])
                 #expect(try entries(reader).map(\.payload) == [[1], [2], [3]])
@@ -245,7 +245,7 @@ import Testing
             defer { store.close() }
             _ = try store.snapshots()
             _ = try store.pendingDeliveries(kind: "file-request", limit: 10)
-            _ = try store.lastPosition
+            _ = store.lastPosition
             return try entries(store)
         } catch {
             #expect(!"\(error)".isEmpty)
@@ -290,7 +290,7 @@ import Testing
         newer.replaceSubrange(60..<64, with: [0, 0, 0, 99])
         try newer.write(to: file)
 
-        #expect(throws: StoreError.newerVersion(found: 99, known: 2)) {
+        #expect(throws: StoreError.newerVersion(found: 99, known: 3)) {
             try SQLiteStore(directory: folder.path)
         }
         #expect(try Data(contentsOf: file)[60..<64] == Data([0, 0, 0, 99]))

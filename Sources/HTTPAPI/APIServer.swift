@@ -50,7 +50,11 @@ public struct APIServer: Sendable {
         let access = AccessControl(
             keys: KeyStore(directory: configuration.dataDirectory),
             requestsPerSecond: options.requestsPerSecond,
-            isOverloaded: { service.runner.isOverloaded })
+            refusal: {
+                if service.runner.isStorageFull { return .storageFull }
+                return service.runner.isOverloaded
+                    ? .overloaded("too many bytes wait for the disk or for a snapshot") : nil
+            })
         let gate = ConnectionGate(limits: options.limits, hosts: options.hosts) {
             access.problem(of: &$0, from: $1)
         }
@@ -83,7 +87,7 @@ public struct APIServer: Sendable {
         let router = Router(
             context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ProblemMiddleware())
-        IngestRoutes(runner: service.runner, times: { service.acceptedTimes }).add(to: router)
+        IngestRoutes(service).add(to: router)
         let foreign = ForeignBodies(runner: service.runner, times: { service.acceptedTimes })
         EventRoutes(bodies: foreign, forward: forward).add(to: router)
         TelemetryRoutes(bodies: foreign).add(to: router)

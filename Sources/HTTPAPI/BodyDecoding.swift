@@ -62,6 +62,42 @@ struct BodyDecoding: Sendable {
         guard isPartial else { throw Problem(.items(found.errors)) }
         return (batches, Refusal(count: found.refusedCount, errors: found.errors))
     }
+
+    /// Decodes a body once more, record by record, when the runner has refused what it holds.
+    ///
+    /// - Parameters:
+    ///   - body: The body, which could be decoded before.
+    ///   - isPartial: True where the good records are to be stored.
+    ///   - times: The event times that are taken now.
+    ///   - admit: What the runner has against a batch, after those before it.
+    ///   - decode: Decodes NDJSON.
+    /// - Returns: The good records, and what is wrong with the others.
+    /// - Throws: A `Problem` that names the records: in the default mode for any, in the partial mode
+    ///   where no record is good.
+    func examine<Batch>(
+        _ body: RecordBody, isPartial: Bool, times: ClosedRange<Int64>,
+        admit: (Batch) -> [ItemError],
+        _ decode: (inout RecordDecoder, [UInt8]) throws(RecordDecodingError) -> [Batch]
+    ) throws(Problem) -> (batches: [Batch], refusal: Refusal?) {
+        var limits = DecodingLimits()
+        limits.times = times
+        limits.isSequence = body.isSequence
+        do throws(RecordDecodingError) {
+            let pieces = try RecordPieces(body.bytes, limits: limits)
+            limits.isSequence = true
+            let found = try pieces.decodeEach(stopsAtCountMax: !isPartial) {
+                bytes throws(RecordDecodingError) in
+                try decoders.with(limits, bytes, decode)
+            } faults: { batches in
+                batches.flatMap(admit)
+            }
+            guard found.refusedCount > 0 else { return (found.value ?? [], nil) }
+            guard isPartial, let batches = found.value else { throw .items(found.errors) }
+            return (batches, Refusal(count: found.refusedCount, errors: found.errors))
+        } catch {
+            throw Problem(error)
+        }
+    }
 }
 
 /// This is a stack of decoders that nobody uses at the moment.

@@ -14,12 +14,16 @@ struct IngestRoutes {
     let runner: MonitorRunner
     /// The event times that are taken now.
     let times: @Sendable () -> ClosedRange<Int64>
+    /// The clock's reading, by which old records are refused; nil where time comes from the records.
+    let clock: @Sendable () -> EventTime?
     private let decoding = BodyDecoding()
     private let running = RunningKeys()
 
-    init(runner: MonitorRunner, times: @escaping @Sendable () -> ClosedRange<Int64>) {
-        self.runner = runner
-        self.times = times
+    init(_ service: MonitorService.Service) {
+        runner = service.runner
+        times = { service.acceptedTimes }
+        let isWall = service.configuration.clock == .wall
+        clock = { isWall ? WallClock.now() : nil }
     }
 
     func add(to router: Router<BasicRequestContext>) {
@@ -36,14 +40,16 @@ struct IngestRoutes {
         let body = try await RequestBody.records(of: request)
         return try await once(request, body) { seed in
             let kinds = runner.kindLookup()
-            let found = try decoding.decode(body, isPartial: isPartial, times: times()) {
-                decoder, bytes throws(RecordDecodingError) in
+            let decode = {
+                @Sendable (
+                    decoder: inout RecordDecoder, bytes: [UInt8]
+                )
+                    throws(RecordDecodingError) -> [PredictionBatch] in
                 try decoder.decodePredictions(
                     bytes, kind: .predictions, defaultModel: model, arrival: WallClock.now(),
                     kindOf: { kinds[$0]?[$1] })
             }
-            return try await accept(
-                found.batches.map { .predictions($0) }, refused: found.refusal, seed)
+            return try await accept(body, isPartial: isPartial, seed, decode) { .predictions($0) }
         }
     }
 
@@ -52,12 +58,14 @@ struct IngestRoutes {
         let isPartial = try isPartial(request)
         let body = try await RequestBody.records(of: request)
         return try await once(request, body) { seed in
-            let found = try decoding.decode(body, isPartial: isPartial, times: times()) {
-                decoder, bytes throws(RecordDecodingError) in
+            let decode = {
+                @Sendable (
+                    decoder: inout RecordDecoder, bytes: [UInt8]
+                )
+                    throws(RecordDecodingError) -> [GroundTruthBatch] in
                 try decoder.decodeGroundTruth(bytes, defaultModel: model, arrival: WallClock.now())
             }
-            return try await accept(
-                found.batches.map { .groundTruth($0) }, refused: found.refusal, seed)
+            return try await accept(body, isPartial: isPartial, seed, decode) { .groundTruth($0) }
         }
     }
 
@@ -118,10 +126,37 @@ struct IngestRoutes {
         return .json(try await newestReference(of: model), status: .created)
     }
 
+    /// Decodes and stores a body of records; where the runner refuses some, they are named one by one, and
+    /// in the partial mode the others are stored.
+    private func accept<Batch>(
+        _ body: RecordBody, isPartial: Bool, _ key: IdempotencyKey?,
+        _ decode: @Sendable (inout RecordDecoder, [UInt8]) throws(RecordDecodingError) -> [Batch],
+        _ input: (Batch) -> Input
+    ) async throws -> Response {
+        let found = try decoding.decode(body, isPartial: isPartial, times: times(), decode)
+        do throws(SubmissionError) {
+            return try await accept(found.batches.map(input), refused: found.refusal, key)
+        } catch .items(let errors) {
+            var admission = runner.admission(at: clock())
+            let rest = try decoding.examine(
+                body, isPartial: isPartial, times: times(),
+                admit: { admission.errors(of: input($0)) }, decode)
+            // What was known has changed meanwhile: the sender tries again.
+            guard rest.refusal != nil else { throw Problem(SubmissionError.items(errors)) }
+            do throws(SubmissionError) {
+                return try await accept(rest.batches.map(input), refused: rest.refusal, key)
+            } catch {
+                throw Problem(error)
+            }
+        } catch {
+            throw Problem(error)
+        }
+    }
+
     /// Stores what was decoded, and answers what was refused with it.
     private func accept(
         _ inputs: [Input], refused: BodyDecoding.Refusal?, _ key: IdempotencyKey?
-    ) async throws -> Response {
+    ) async throws(SubmissionError) -> Response {
         let status: HTTPResponse.Status =
             refused == nil ? .accepted : .init(code: 207, reasonPhrase: "Multi-Status")
         let rest: [(String, JSONValue)] =
@@ -141,7 +176,7 @@ struct IngestRoutes {
                     scope: key.scope, key: key.text, fingerprint: key.fingerprint,
                     status: status.code, rest: rest)
             }
-            receipt = try await submit(inputs, claim: claim)
+            receipt = try await runner.submit(inputs, claim: claim)
         }
         return .json(receipt.json(rest), status: status)
     }
@@ -192,11 +227,9 @@ struct IngestRoutes {
         }
     }
 
-    private func submit(
-        _ inputs: [Input], claim: IdempotencyClaim? = nil
-    ) async throws -> Receipt {
+    private func submit(_ inputs: [Input]) async throws -> Receipt {
         do {
-            return try await runner.submit(inputs, claim: claim)
+            return try await runner.submit(inputs)
         } catch {
             throw Problem(error)
         }

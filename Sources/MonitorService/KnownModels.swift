@@ -1,6 +1,30 @@
 import MonitorCore
-import MonitoringDomain
-import RecordCoding
+public import MonitoringDomain
+public import RecordCoding
+import Synchronization
+
+/// This is a look at what the runner would refuse, without storing anything.
+public struct Admission: Sendable {
+    private var known: KnownModels
+    private let now: EventTime?
+
+    init(_ known: KnownModels, at now: EventTime?) {
+        self.known = known
+        self.now = now
+    }
+
+    /// Says what is wrong with an input that comes after those that were asked for before.
+    public mutating func errors(of input: Input) -> [ItemError] { known.admit([input], at: now) }
+}
+
+extension MonitorRunner {
+    /// This is what would be refused now.
+    ///
+    /// - Parameter now: The clock's reading; nil where time comes from the records themselves.
+    public func admission(at now: EventTime?) -> Admission {
+        Admission(known.withLock { $0 }, at: now)
+    }
+}
 
 /// This is what is known of models before their records are stored: what does not fit is refused, and
 /// nothing of its batch is stored.

@@ -8,7 +8,7 @@ extension Input {
     /// True for what fills the disk: records and references.
     ///
     /// The clock, rules, requests and what owners declare go on from the reserve.
-    fileprivate var isIngest: Bool {
+    var isIngest: Bool {
         switch self {
         case .predictions, .groundTruth, .inference, .pinReference: true
         case .chooseReference, .activateReference, .rules, .tick, .report, .declareSchema: false

@@ -141,21 +141,27 @@ extension MonitorRunner {
     }
 
     private func startSnapshotIfDue(_ state: inout State) {
-        let isDue =
-            state.logSizeSinceSnapshot
-            > min(
-                max(snapshotLogSizeBytes, 2 * state.snapshotSize), Self.snapshotLogSizeBytesMax)
-        guard isDue, !state.isSnapshotting else { return }
+        tailSizeBytes.store(state.logSizeSinceSnapshot, ordering: .relaxed)
+        // However large the last snapshot: a half is left for what comes while the next one is written.
+        let size = min(max(snapshotLogSizeBytes, 2 * state.snapshotSize), tailSizeBytesMax / 2)
+        guard state.logSizeSinceSnapshot > size, !state.isSnapshotting else { return }
+        if let failure = state.snapshotFailure,
+            ContinuousClock.now - failure < Self.snapshotRetryTime
+        {
+            return
+        }
         state.isSnapshotting = true
         let copy = state.monitor
-        let size = state.logSizeSinceSnapshot
+        let covered = state.logSizeSinceSnapshot
         finishLater { [self] in
             let bytes = LogPayload.compress(copy.snapshot())
             let isFlushed = (try? files.flush()) != nil
             return { state in
                 state.isSnapshotting = false
-                state.logSizeSinceSnapshot -= size
-                if isFlushed { self.store(bytes, of: copy, &state) }
+                let isStored = isFlushed && self.store(bytes, of: copy, &state)
+                if isStored { state.logSizeSinceSnapshot -= covered }
+                state.snapshotFailure = isStored ? nil : .now
+                self.tailSizeBytes.store(state.logSizeSinceSnapshot, ordering: .relaxed)
             }
         }
     }
@@ -164,12 +170,18 @@ extension MonitorRunner {
         guard state.monitor.position > 0, state.logSizeSinceSnapshot > 0 else { return }
         let bytes = LogPayload.compress(state.monitor.snapshot())
         state.logSizeSinceSnapshot = 0
-        if (try? files.flush()) != nil { store(bytes, of: state.monitor, &state) }
+        if (try? files.flush()) != nil { _ = store(bytes, of: state.monitor, &state) }
     }
 
-    private func store(_ bytes: [UInt8], of monitor: Monitor, _ state: inout State) {
+    /// False where the snapshot could not be stored.
+    private func store(_ bytes: [UInt8], of monitor: Monitor, _ state: inout State) -> Bool {
         state.snapshotSize = bytes.count
-        guard bytes.count <= Self.snapshotSizeBytesMax, failureReason == nil else { return }
+        guard failureReason == nil else { return false }
+        guard bytes.count <= Self.snapshotSizeBytesMax else {
+            logger.error(
+                "the state is too large for a snapshot", metadata: ["bytes": "\(bytes.count)"])
+            return false
+        }
         do {
             try store.commit(
                 snapshot: bytes, effects: state.unstoredEffects, position: monitor.position,
@@ -178,14 +190,15 @@ extension MonitorRunner {
             state.unsettledRecords = []
         } catch {
             logger.warning("snapshot not stored", metadata: ["reason": "\(error)"])
-            return
+            return false
         }
         state.storedNames = state.storedNames.suffix(1) + [monitor.partitionNames]
         // A snapshot of an earlier process may name others; two of this one have replaced it. And a
         // merge that is under way has made a file that nobody names yet.
-        guard state.storedNames.count == 2, !state.isMerging else { return }
+        guard state.storedNames.count == 2, !state.isMerging else { return true }
         files.keepOnly(
             state.storedNames.reduce(state.monitor.partitionNames) { $0.union($1) })
+        return true
     }
 
     private func startMergeIfDue(_ state: inout State) {

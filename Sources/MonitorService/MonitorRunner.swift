@@ -23,6 +23,7 @@ public struct Receipt: Sendable, Equatable {
     /// This is the receipt as a JSON object, whose first members are the receipt's.
     ///
     /// - Parameter rest: What follows them.
+    /// - Returns: The object.
     public func json(_ rest: [(String, JSONValue)] = []) -> JSONValue {
         var members: [(String, JSONValue)] = [
             ("accepted", .int(Int64(accepted))), ("duplicates", .int(Int64(duplicates))),
@@ -65,8 +66,10 @@ public final class MonitorRunner: Sendable {
     static let queueSizeBytesMax = 64 << 20
     /// What a few records are counted as in the queue, before they are encoded.
     private static let smallSizeBytes = 16 << 10
-    /// However large the last snapshot, no more of the log than this is left to a recovery.
-    static let snapshotLogSizeBytesMax = 256 << 20
+    /// Log without a snapshot beyond which records are refused (D-6), where nothing else is set.
+    public static let tailSizeBytesMax = 256 << 20
+    /// How long a snapshot that could not be stored is not tried again.
+    static let snapshotRetryTime = Duration.seconds(10)
     /// A larger state is not snapshot: SQLite holds no value above 1 GB.
     ///
     /// It is folded from the log.
@@ -77,6 +80,10 @@ public final class MonitorRunner: Sendable {
     /// A snapshot is taken when the log since the last one is longer than this and than twice the last
     /// snapshot, so that snapshots never cost more than the log itself.
     let snapshotLogSizeBytes: Int
+    /// Records are refused while the log without a snapshot is longer.
+    let tailSizeBytesMax: Int
+    /// Bytes of the log without a snapshot, as the machine's thread last knew.
+    let tailSizeBytes = Atomic<Int>(0)
     let logger: Logger
     let queue = Mutex(Queue())
     /// Positions of corrupt entries, whose records count nowhere.
@@ -104,6 +111,8 @@ public final class MonitorRunner: Sendable {
         var monitor: Monitor
         var logSizeSinceSnapshot = 0
         var snapshotSize = 0
+        /// When a snapshot could not be stored.
+        var snapshotFailure: ContinuousClock.Instant?
         /// A copy of the state is being written as a snapshot.
         var isSnapshotting = false
         /// Partitions of sealed ids are being merged.
@@ -168,11 +177,14 @@ public final class MonitorRunner: Sendable {
     ///   - clock: Where the rules' "now" comes from.
     ///   - logger: Told of what people must know.
     ///   - snapshotLogSizeBytes: The least log between two snapshots.
+    ///   - tailSizeBytesMax: The log without a snapshot beyond which records are refused.
     /// - Throws: `StoreError` when the log cannot be read.
     public init(
         store: SQLiteStore, clock: Monitor.Clock, logger: Logger,
-        snapshotLogSizeBytes: Int = 64 << 20
+        snapshotLogSizeBytes: Int = 64 << 20,
+        tailSizeBytesMax: Int = MonitorRunner.tailSizeBytesMax
     ) throws {
+        self.tailSizeBytesMax = tailSizeBytesMax
         self.store = store
         self.logger = logger
         self.snapshotLogSizeBytes = snapshotLogSizeBytes
@@ -185,10 +197,9 @@ public final class MonitorRunner: Sendable {
         known = Mutex(KnownModels(monitor))
         schemas = Mutex(monitor.collector.models.mapValues(\.schema))
         // The tail counts, so that crash upon crash does not make it longer and longer.
-        initial = Mutex(
-            State(
-                monitor: monitor,
-                logSizeSinceSnapshot: try store.logSizeBytes(after: recovery.snapshotPosition)))
+        let size = try store.logSizeBytes(after: recovery.snapshotPosition)
+        tailSizeBytes.store(size, ordering: .relaxed)
+        initial = Mutex(State(monitor: monitor, logSizeSinceSnapshot: size))
     }
 
     /// Starts the threads; once.
@@ -236,6 +247,7 @@ public final class MonitorRunner: Sendable {
         _ inputs: [Input], claim: IdempotencyClaim? = nil
     ) async throws(SubmissionError) -> Receipt {
         if isRefusedForRoom(inputs) { throw .storageFull }
+        if isTailLong, inputs.contains(where: \.isIngest) { throw .overloaded }
         let isSmall = GroupedEntry.isSmall(inputs)
         let entries = inputs.map {
             (input: $0, payload: isSmall ? nil : LogPayload.encode($0))
@@ -261,8 +273,13 @@ public final class MonitorRunner: Sendable {
         return try result.get()
     }
 
-    /// True where a batch would be refused because too many bytes wait.
-    public var isOverloaded: Bool { queue.withLock { $0.sizeBytes > Self.queueSizeBytesMax } }
+    /// True where a batch would be refused because too many bytes wait, for the disk or for a snapshot.
+    public var isOverloaded: Bool {
+        isTailLong || queue.withLock { $0.sizeBytes > Self.queueSizeBytesMax }
+    }
+
+    /// True while a recovery would have to fold more of the log than D-6 leaves it time for.
+    private var isTailLong: Bool { tailSizeBytes.load(ordering: .relaxed) > tailSizeBytesMax }
 
     /// Answers a question from the state machine, between two groups of inputs.
     public func read<Answer: Sendable>(

@@ -62,14 +62,16 @@ public final class Service: Sendable {
         _ configuration: ServiceConfiguration, _ logger: Logger
     ) throws -> (SQLiteStore, MonitorRunner) {
         let directory = configuration.dataDirectory
+        func runner(_ store: SQLiteStore) throws -> MonitorRunner {
+            try MonitorRunner(
+                store: store, clock: configuration.clock, logger: logger,
+                tailSizeBytesMax: configuration.tailSizeBytesMax)
+        }
         do {
             let store = try SQLiteStore(directory: directory)
             say(store.findings, logger)
             do {
-                return (
-                    store,
-                    try MonitorRunner(store: store, clock: configuration.clock, logger: logger)
-                )
+                return (store, try runner(store))
             } catch StoreError.corrupt(let reason) {
                 store.abandon()
                 throw StoreError.corrupt(reason)
@@ -78,9 +80,7 @@ public final class Service: Sendable {
             logger.error("the file is damaged", metadata: ["reason": "\(reason)"])
             let store = try SQLiteStore(directory: directory, isDamaged: true)
             say(store.findings, logger)
-            return (
-                store, try MonitorRunner(store: store, clock: configuration.clock, logger: logger)
-            )
+            return (store, try runner(store))
         }
     }
 

@@ -14,6 +14,8 @@ public struct ServiceConfiguration: Sendable, Equatable {
     public var postgresDSN: String?
     /// This is where the rules' "now" comes from.
     public var clock: Monitor.Clock
+    /// Records are refused while the log without a snapshot is longer, so that a recovery is short.
+    public var tailSizeBytesMax = MonitorRunner.tailSizeBytesMax
 
     /// Checks every setting.
     ///

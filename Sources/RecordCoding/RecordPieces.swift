@@ -127,6 +127,43 @@ public struct RecordPieces: Sendable {
         return (nil, refusedCount, errors)
     }
 
+    /// Decodes the records one by one, and leaves out what cannot be decoded or has other faults.
+    ///
+    /// It is for faults that only whoever stores the records can see; they may depend on the records before.
+    ///
+    /// - Parameters:
+    ///   - stopsAtCountMax: True where it is enough to know 100 errors.
+    ///   - decode: Decodes NDJSON.
+    ///   - faults: What is wrong with a decoded record, seen after those before it.
+    /// - Returns: The decoded value of all good records together, nil where there is none; how many
+    ///   records were refused; up to 100 of the reasons, in order.
+    /// - Throws: What `decode` throws for records of which each is good by itself.
+    public func decodeEach<Value>(
+        stopsAtCountMax: Bool, _ decode: ([UInt8]) throws(RecordDecodingError) -> Value,
+        faults: (Value) -> [ItemError]
+    ) throws(RecordDecodingError) -> (value: Value?, refusedCount: Int, errors: [ItemError]) {
+        var errors: [ItemError] = []
+        var good: [Piece] = []
+        for piece in pieces where !stopsAtCountMax || errors.count < ItemError.countMax {
+            let found: [ItemError]
+            if let value = try? decode(joined([piece][...])) {
+                found = faults(value)
+            } else {
+                found = self.faults(of: piece, decode)
+            }
+            if found.isEmpty {
+                good.append(piece)
+                continue
+            }
+            for var error in found.prefix(max(0, ItemError.countMax - errors.count)) {
+                error.line = piece.line
+                errors.append(error)
+            }
+        }
+        let value = good.isEmpty ? nil : try decode(joined(good[...]))
+        return (value, pieces.count - good.count, errors)
+    }
+
     private func joined(_ pieces: ArraySlice<Piece>) -> [UInt8] {
         // White space may be a line's end, but one record must stay one line.
         pieces.flatMap { body[$0.range].filter { $0 != 0x0A } + [0x0A] }

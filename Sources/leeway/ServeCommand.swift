@@ -58,6 +58,12 @@ struct ServeCommand: AsyncParsableCommand {
     var rateLimit: String?
     @Option(help: "Seconds between not being ready and not listening, at a stop (default 2).")
     var drainSeconds: String?
+    @Option(
+        help: """
+            MiB of log without a snapshot beyond which records are refused, so that a recovery is short \
+            (default 256).
+            """)
+    var recoveryLogMib: String?
 
     func run() async throws {
         let settings = try Settings(
@@ -114,7 +120,7 @@ struct ServeCommand: AsyncParsableCommand {
             (.tlsCertificate, tlsCertificate), (.tlsKeyFile, tlsKeyFile),
             (.tlsClientCA, tlsClientCa), (.connections, connections), (.rateLimit, rateLimit),
             (.drainSeconds, drainSeconds), (.forwardEvents, forwardEvents),
-            (.insecure, insecure ? "true" : nil),
+            (.recoveryLogMebibytes, recoveryLogMib), (.insecure, insecure ? "true" : nil),
         ]
         return all.reduce(into: [:]) { flags, pair in flags[pair.0] = pair.1 }
     }
@@ -127,12 +133,16 @@ struct ServeCommand: AsyncParsableCommand {
         }
         let data = settings[.data] ?? "./leeway-data"
         do {
-            return try ServiceConfiguration(
+            var configuration = try ServiceConfiguration(
                 listen: settings[.listen] ?? "127.0.0.1:8585", dataDirectory: data,
                 rulesDirectory: settings[.rules] ?? "./rules",
                 postgresDSN: try settings.secret(.postgresFile) ?? settings[.postgres],
                 clock: clock,
                 isOpen: try settings.isTrue(.insecure) || KeyStore(directory: data).isUsed)
+            if let size = try settings.number(.recoveryLogMebibytes, 1...4_096) {
+                configuration.tailSizeBytesMax = size << 20
+            }
+            return configuration
         } catch let error as ConfigurationError {
             throw CommandFailure(code: .usage, message: error.description)
         }

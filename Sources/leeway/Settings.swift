@@ -12,6 +12,7 @@ enum Setting: String, CaseIterable {
     case rateLimit = "rate_limit"
     case drainSeconds = "drain_seconds"
     case forwardEvents = "forward_events"
+    case recoveryLogMebibytes = "recovery_log_mib"
 
     /// This is the name of the environment variable.
     var variable: String { "LEEWAY_" + rawValue.uppercased() }

@@ -19,16 +19,17 @@ final class AccessControl: Sendable {
 
     private let keys: KeyStore
     private let requestsPerSecond: Int?
-    private let isOverloaded: @Sendable () -> Bool
+    /// Why no records are taken now.
+    private let refusal: @Sendable () -> Problem?
     private let rates = Mutex(RateTable())
     private let failures = Mutex(FailureTable())
 
     init(
-        keys: KeyStore, requestsPerSecond: Int?, isOverloaded: @escaping @Sendable () -> Bool
+        keys: KeyStore, requestsPerSecond: Int?, refusal: @escaping @Sendable () -> Problem?
     ) {
         self.keys = keys
         self.requestsPerSecond = requestsPerSecond
-        self.isOverloaded = isOverloaded
+        self.refusal = refusal
     }
 
     /// Why the request is refused; nil where it is admitted, and then `head` says whose it is.
@@ -38,7 +39,7 @@ final class AccessControl: Sendable {
         }
         let pathToken = Self.takePathToken(&head)
         let need = Self.need(of: head)
-        guard keys.isUsed, let need else { return loadProblem(need) }
+        guard keys.isUsed, let need else { return loadProblem(need, head) }
         let now = WallClock.now()
         guard let key = key(of: head, pathToken, channel, at: now) else {
             return unauthenticated(channel)
@@ -56,13 +57,16 @@ final class AccessControl: Sendable {
                 detail: "the key \(key.id) has \(rate) requests a second", outcome: "not_stored",
                 headers: [.retryAfter: "\(wait + Int.random(in: 0...1))"])
         }
-        if let problem = loadProblem(need) { return problem }
+        if let problem = loadProblem(need, head) { return problem }
         head.headers.add(name: Self.projectField, value: key.project)
         return nil
     }
 
-    private func loadProblem(_ need: KeyScope?) -> Problem? {
-        need == .ingest && isOverloaded() ? .overloaded("too many bytes wait for the disk") : nil
+    private func loadProblem(_ need: KeyScope?, _ head: HTTPRequestHead) -> Problem? {
+        guard need == .ingest, var problem = refusal() else { return nil }
+        // An earlier try with this key may be stored: here nobody has looked.
+        if head.headers.contains(name: "Idempotency-Key") { problem.outcome = "unknown" }
+        return problem
     }
 
     /// `/in/<key>/…` is `/…` with that key: for senders that cannot set a header.

@@ -164,7 +164,7 @@ extension Problem {
         Problem(
             .init(code: 507, reasonPhrase: "Insufficient Storage"), "storage-full", "Storage full",
             detail: "the disk has no room for records", outcome: "not_stored",
-            headers: [.retryAfter: "10"])
+            headers: [.retryAfter: "\(Int.random(in: 8...12))"])
     }
 
     static let idempotencyKeyInvalid = Problem(

@@ -21,6 +21,7 @@ extension MonitorRunner {
     /// This is what would be refused now.
     ///
     /// - Parameter now: The clock's reading; nil where time comes from the records themselves.
+    /// - Returns: A copy, which asking changes.
     public func admission(at now: EventTime?) -> Admission {
         Admission(known.withLock { $0 }, at: now)
     }

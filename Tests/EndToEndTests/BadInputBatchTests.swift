@@ -13,6 +13,15 @@ private func changed(_ bytes: [UInt8], _ range: Range<Int>) -> [UInt8] {
     bytes.indices.map { range.contains($0) ? ~bytes[$0] : bytes[$0] }
 }
 
+/// The places that an answer names.
+private struct PartialErrors: Decodable {
+    struct Item: Decodable {
+        let line: Int
+        let code: String
+    }
+    let errors: [Item]?
+}
+
 /// What a partial batch is answered.
 private struct PartialAnswer: Decodable {
     let accepted: Int
@@ -115,6 +124,46 @@ extension EndToEndTests {
                 connection.send(body)
                 #expect(try connection.answer()?.status == 202, "ZP-10, request \(index)")
             }
+        }
+
+        /// I-6: what only the store can see is refused record by record too.
+        @Test(.timeLimit(.minutes(3)))
+        func `records that do not fit what is stored are refused alone in the partial mode`() throws
+        {
+            let folder = try Repository.temporaryFolder("fit")
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let server = try LeewayServer(
+                data: folder.appendingPathComponent("data"), clock: "wall")
+            let declared = try server.client.send(
+                "PUT", "/v1/models/short", headers: ["Content-Type": "application/json"],
+                body: Array(#"{"horizon":"1h"}"#.utf8))
+            #expect(declared.status < 300, "\(declared.text)")
+            func row(_ id: String, _ model: String, _ hours: Double, _ features: String) -> String {
+                #"{"id":"\#(id)","ts":"\#(rfc3339(hours * 3_600))","model":"\#(model)","#
+                    + #""features":{\#(features)}}"#
+            }
+            let wide = (0..<1_999).map { #""f\#($0)":1"# }.joined(separator: ",")
+            try server.client.ingest([row("w", "wide", 0, wide)])
+            // Of two models, with an empty line in between: places are the body's, not the batches'.
+            let body = [
+                row("1", "short", -0.5, "\"a\":1"), "", row("2", "wide", 0, "\"new\":1"),
+                row("3", "short", -2, "\"a\":1"), row("4", "wide", 0, "\"newer\":1"),
+                row("5", "short", 0, "\"a\":1"),
+            ]
+            for (query, status) in [("", 422), ("?mode=partial", 207)] {
+                let answer = try server.client.post("/v1/predictions\(query)", ndjson(body))
+                #expect(answer.status == status, "\(answer.text)")
+                let items = try #require(
+                    try answer.decoded(as: PartialErrors.self).errors, "\(answer.text)")
+                #expect(items.map(\.line) == [4, 5], "\(answer.text)")
+                #expect(items.map(\.code) == ["event-too-old", "cardinality-limit"])
+                guard status == 207 else { continue }
+                let known = try answer.decoded(as: PartialAnswer.self)
+                #expect(known.accepted == 3 && known.rejected == 2)
+            }
+            let none = try server.client.post(
+                "/v1/predictions?mode=partial", ndjson([body[3], body[4]]))
+            #expect(none.status == 422 && none.text.contains("cardinality-limit"))
         }
 
         @Test(.timeLimit(.minutes(3)))

@@ -23,7 +23,7 @@ private func time(_ id: String, _ value: String, _ code: String = "invalid-field
     .post(id, value, [422], [code], record("ts", value.first == "\"" ? value : "\"\(value)\""))
 }
 
-private func rfc3339(_ secondsFromNow: Double) -> String {
+func rfc3339(_ secondsFromNow: Double) -> String {
     ISO8601DateFormatter().string(from: Date(timeIntervalSinceNow: secondsFromNow))
 }
 

@@ -12,6 +12,62 @@ extension EndToEndTests {
             #expect(answer.text.contains("not_stored"))
         }
 
+        /// O-2: the answer comes although not a byte of the body has been sent.
+        private func expectRefusalAtHead(_ port: UInt16, _ status: Int) throws {
+            let connection = try RawConnection(port: port)
+            connection.send(
+                "POST /v1/predictions HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: k\r\n"
+                    + "Content-Type: application/x-ndjson\r\nContent-Length: 1000000\r\n\r\n")
+            let answer = try #require(try connection.answer())
+            #expect(answer.status == status)
+            // A first try with the key may be stored: nobody has looked.
+            #expect(answer.text.contains(#""outcome":"unknown""#), "\(answer.text)")
+        }
+
+        @Test(.timeLimit(.minutes(3)))
+        func `a log that is too long for a recovery refuses records until there is a snapshot`()
+            throws
+        {
+            let folder = try Repository.temporaryFolder("shed")
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let library = try FaultRig.library(in: folder)
+            let sign = folder.appendingPathComponent("full")
+            let server = try LeewayServer(
+                data: folder.appendingPathComponent("data"),
+                arguments: ["--recovery-log-mib", "1"],
+                launcher: FaultRig.launcher(library, "snap:\(sign.path)"))
+            var stream = RecordStream(model: "shed", startingAt: monday, seed: 19)
+            try server.client.pinReference(of: "shed", stream.next(500).map(\.reference))
+            // No snapshot can be stored, so the tail grows.
+            try Data().write(to: sign)
+            var refusal: HTTPAnswer?
+            var count = 0
+            for _ in 0..<400 where refusal == nil {
+                let rows = stream.next(500)
+                let answer = try server.client.post(
+                    "/v1/predictions", ndjson(rows.map(\.prediction)))
+                if answer.status == 202 { count += 500 } else { refusal = answer }
+            }
+            let answer = try #require(refusal, "\(count) records")
+            #expect(answer.status == 503 && answer.text.contains("overloaded"), "\(answer.text)")
+            #expect(answer.headers["retry-after"] != nil && answer.text.contains("not_stored"))
+            try expectRefusalAtHead(server.port, 503)
+            #expect(try server.client.get("/v1/models/shed").status == 200)
+
+            try FileManager.default.removeItem(at: sign)
+            let isBack = try wait(upTo: 20) {
+                // What is no record goes on, and so does the machine's look at its tail.
+                _ = try server.client.post("/v1/rules/reload", [])
+                let rows = stream.next(1)
+                let answer = try server.client.post(
+                    "/v1/predictions", ndjson(rows.map(\.prediction)))
+                if answer.status == 202 { count += 1 }
+                return answer.status == 202
+            }
+            #expect(isBack, "\(server.logTail)")
+            #expect(try server.client.volume(of: "shed") == Double(count))
+        }
+
         /// Fills the disk until this many bytes are left.
         private func fill(_ file: URL, leaving rest: Int) throws {
             var status = statvfs()
@@ -49,6 +105,7 @@ extension EndToEndTests {
                     return ledger.refusal != nil
                 }
                 expectFull(try #require(ledger.refusal))
+                try expectRefusalAtHead(server.port, 507)
                 #expect(wait(upTo: 2) { !FileManager.default.fileExists(atPath: reserve) })
                 #expect(try server.client.get("/v1/models/full").status == 200)
                 // What is no record goes on, from the reserve.

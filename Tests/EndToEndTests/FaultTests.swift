@@ -66,6 +66,60 @@ extension EndToEndTests {
             }
         }
 
+        /// FT-3: a script of twenty requests and an orderly stop, once for each call that changes a file.
+        @Test(.timeLimit(.minutes(FaultRig.minuteLimit)))
+        func `the process may die at any call that changes a file of the data directory`() throws {
+            let folder = try Repository.temporaryFolder("steps")
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let library = try FaultRig.library(in: folder)
+            let counter = folder.appendingPathComponent("count")
+            _ = try scriptedRun(folder, "whole", library, "steps:\(counter.path)")
+            let text = try String(contentsOf: counter, encoding: .utf8)
+            let count = try #require(Int(text))
+            #expect(count > 100)
+            // All of them in `make torture`; else as many as there is time for, evenly, from start to stop.
+            let stride = roundCount > 2 ? 1 : max(1, count / 12)
+            var run = 0
+            for call in Swift.stride(from: 1 + count % stride, through: count, by: stride) {
+                let (data, ledger) = try scriptedRun(
+                    folder, "data-\(call)", library, "step:\(call)")
+                defer { try? FileManager.default.removeItem(at: data) }
+                let sound = try LeewayServer(data: data)
+                #expect(try ledger.lostCount(sound.client) == 0, "call \(call)")
+                #expect(
+                    !sound.logText.contains("LOST")
+                        && !sound.logText.contains("not what was written"),
+                    "call \(call): \(sound.logTail)")
+                #expect(sound.stop() == 0)
+                try FaultRig.verify(data)
+                run += 1
+            }
+            print("FT-3: \(count) calls, died at \(run) of them")
+        }
+
+        private func scriptedRun(
+            _ folder: URL, _ name: String, _ library: String, _ fault: String
+        ) throws -> (data: URL, ledger: Ledger) {
+            let data = folder.appendingPathComponent(name)
+            var stream = RecordStream(model: "steps", startingAt: monday, seed: 20)
+            var ledger = Ledger()
+            let launcher = [
+                "/usr/bin/env", "LD_PRELOAD=\(library)", "FAULT=\(fault)",
+                "FAULT_PATH=/\(name)/leeway", "SWIFT_BACKTRACE=enable=no",
+            ]
+            // Some of the calls are of the start itself.
+            guard let server = try? LeewayServer(data: data, launcher: launcher) else {
+                return (data, ledger)
+            }
+            ledger.send(&stream, to: server.client, countMax: 20)
+            let isWhole = fault.hasPrefix("steps")
+            let code = server.stop()
+            if isWhole {
+                #expect(code == 0 && ledger.acknowledged.count == 20, "\(server.logTail)")
+            }
+            return (data, ledger)
+        }
+
         @Test(.timeLimit(.minutes(FaultRig.minuteLimit)), .enabled(if: FaultRig.canMount))
         func `a power cut loses nothing acknowledged, and a disk that lies is found out`() throws {
             let folder = try Repository.temporaryFolder("power")

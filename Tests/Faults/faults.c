@@ -10,26 +10,36 @@
 // FAULT=blind    the same, with eyes that see no flush: the first acknowledgement ends the process
 // FAULT=full:P   writes of the log fail with ENOSPC while there is a file P
 // FAULT=base:P   the same, of the database itself and not of its write-ahead log
+// FAULT=snap:P   SQLite refuses snapshots as too large for the disk while there is a file P
+// FAULT=steps:P  counts, in the file P, every call that changes a file of the data directory
+// FAULT=step:N   the process dies at the N-th of them: write, flush, cut, making, renaming, removing
 // FAULT=normal   SQLite is told synchronous=NORMAL where it is told FULL
 // FAULT=hidden   the same, and SQLite says FULL when it is asked
-// Only files whose path holds "leeway.sqlite" count.
+// Only files whose path holds "leeway.sqlite" count; of steps, those whose path holds FAULT_PATH.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum mode { NONE, DROP, FAIL, KILL, TEAR, WRITE, SHORT, ORDER, BLIND, FULL, BASE, NORMAL, HIDDEN };
+enum mode {
+  NONE, DROP, FAIL, KILL, TEAR, WRITE, SHORT, ORDER, BLIND, FULL, BASE, NORMAL, HIDDEN, SNAP, STEPS, STEP
+};
 static enum mode mode = NONE;
 static long target = 0;
 static const char *sign = "";
+static const char *root = "";
+static int counter = -1;
 static atomic_long calls = 0;
 static atomic_int is_dirty = 0;
 
@@ -42,6 +52,13 @@ __attribute__((constructor)) static void begin(void) {
   if (strcmp(text, "blind") == 0) mode = BLIND;
   if (strncmp(text, "base:", 5) == 0) mode = BASE, sign = text + 5;
   if (strncmp(text, "full:", 5) == 0) mode = FULL, sign = text + 5;
+  if (getenv("FAULT_PATH")) root = getenv("FAULT_PATH");
+  if (strncmp(text, "snap:", 5) == 0) mode = SNAP, sign = text + 5;
+  if (strncmp(text, "step:", 5) == 0) mode = STEP, target = atol(text + 5);
+  if (strncmp(text, "steps:", 6) == 0) {
+    counter = (int)syscall(SYS_openat, AT_FDCWD, text + 6, O_WRONLY | O_CREAT, 0600);
+    mode = STEPS;
+  }
   if (strcmp(text, "normal") == 0) mode = NORMAL;
   if (strcmp(text, "hidden") == 0) mode = HIDDEN;
   if (strncmp(text, "tear:", 5) == 0) mode = TEAR, target = atol(text + 5);
@@ -65,6 +82,29 @@ static int is_log(int fd) {
   return strstr(path, "leeway.sqlite") != 0;
 }
 
+// Counts a call that changes a file of the data directory, and dies at the one that is asked for.
+static void step(const char *path) {
+  if (mode < STEPS || !*root || !strstr(path, root)) return;
+  long call = atomic_fetch_add(&calls, 1) + 1;
+  if (mode == STEPS) {
+    char line[32];
+    int size = snprintf(line, sizeof line, "%ld", call);
+    syscall(SYS_pwrite64, counter, line, (size_t)size, 0);
+  } else if (call == target) {
+    kill(getpid(), SIGKILL);
+    pause();
+  }
+}
+static void step_of(int fd) {
+  if (mode < STEPS) return;
+  char link[64], path[1024];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t size = readlink(link, path, sizeof path - 1);
+  if (size < 0) return;
+  path[size] = 0;
+  step(path);
+}
+
 // 0: go on; 1: say that it is done; -1: fail.
 static int strike(int fd, int is_flush) {
   if (mode == NONE || mode >= TEAR || !is_log(fd)) return 0;
@@ -86,6 +126,7 @@ static int breaks(int fd) {
 }
 
 static int flush(int fd, long number) {
+  step_of(fd);
   int verdict = strike(fd, 1);
   if (verdict != 0) return verdict > 0 ? 0 : -1;
   int result = (int)syscall(number, fd);
@@ -98,6 +139,7 @@ int fsync(int fd) { return flush(fd, SYS_fsync); }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t count, off_t offset) {
   strike(fd, 0);
+  step_of(fd);
   if (mode == TEAR && is_log(fd) && atomic_fetch_add(&calls, 1) + 1 == target) {
     syscall(SYS_pwrite64, fd, bytes, count / 2, offset);
     kill(getpid(), SIGKILL);
@@ -117,10 +159,49 @@ ssize_t pwrite(int fd, const void *bytes, size_t count, off_t offset) {
 }
 int ftruncate64(int fd, off_t size) {
   strike(fd, 0);
+  step_of(fd);
   if (breaks(fd)) return -1;
   return (int)syscall(SYS_ftruncate, fd, size);
 }
 int ftruncate(int fd, off_t size) { return ftruncate64(fd, size); }
+
+// Opening counts where it may make a file.
+static int opened(int folder, const char *path, int flags, mode_t access) {
+  if (flags & O_CREAT) step(path);
+  return (int)syscall(SYS_openat, folder, path, flags | O_LARGEFILE, access);
+}
+#define OPEN(name)                                      \
+  int name(const char *path, int flags, ...) {          \
+    va_list rest;                                       \
+    va_start(rest, flags);                              \
+    mode_t access = (flags & (O_CREAT | O_TMPFILE)) ? va_arg(rest, mode_t) : 0; \
+    va_end(rest);                                       \
+    return opened(AT_FDCWD, path, flags, access);       \
+  }
+OPEN(open)
+OPEN(open64)
+#define OPENAT(name)                                    \
+  int name(int folder, const char *path, int flags, ...) { \
+    va_list rest;                                       \
+    va_start(rest, flags);                              \
+    mode_t access = (flags & (O_CREAT | O_TMPFILE)) ? va_arg(rest, mode_t) : 0; \
+    va_end(rest);                                       \
+    return opened(folder, path, flags, access);         \
+  }
+OPENAT(openat)
+OPENAT(openat64)
+int rename(const char *from, const char *to) {
+  step(to);
+  return (int)syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to);
+}
+int unlink(const char *path) {
+  step(path);
+  return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+int mkdir(const char *path, mode_t access) {
+  step(path);
+  return (int)syscall(SYS_mkdirat, AT_FDCWD, path, access);
+}
 
 // An answer that begins here, before the flush it stands for, would be a lie after a power cut.
 static void leave(const void *bytes, size_t size) {
@@ -132,6 +213,7 @@ static void leave(const void *bytes, size_t size) {
 
 ssize_t write(int fd, const void *bytes, size_t count) {
   leave(bytes, count);
+  step_of(fd);
   return syscall(SYS_write, fd, bytes, count);
 }
 ssize_t writev(int fd, const struct iovec *parts, int count) {
@@ -162,6 +244,10 @@ typedef int (*prepare_v3)(void *, const char *, int, unsigned, void **, const ch
 
 int sqlite3_prepare_v3(
     void *db, const char *sql, int size, unsigned flags, void **statement, const char **tail) {
+  if (mode == SNAP && strstr(sql, "INTO snapshot") && access(sign, F_OK) == 0) {
+    *statement = 0;
+    return 13;
+  }
   prepare_v3 next = (prepare_v3)dlsym(RTLD_NEXT, "sqlite3_prepare_v3");
   char *copy = altered(sql);
   if (!copy) return next(db, sql, size, flags, statement, tail);

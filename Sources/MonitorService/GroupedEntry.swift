@@ -13,6 +13,8 @@ struct GroupedEntry: Sendable {
         /// Its first row in the entry.
         var firstRow: Int
         var rowCount: Int
+        /// Its rows in the entry.
+        var rows: Range<Int> { firstRow..<(firstRow + rowCount) }
     }
 
     var input: Input
@@ -75,17 +77,26 @@ struct GroupedEntry: Sendable {
 extension Receipt {
     /// Adds what became of a member's rows.
     mutating func add(_ absorption: Absorption, of member: GroupedEntry.Member, isAlone: Bool) {
+        add(absorption, rowCount: member.rowCount, rows: isAlone ? nil : member.rows)
+    }
+
+    /// Adds what became of rows.
+    ///
+    /// - Parameters:
+    ///   - absorption: What became of an entry's rows.
+    ///   - rowCount: How many of them are meant.
+    ///   - rows: Which, where the entry has others too.
+    mutating func add(_ absorption: Absorption, rowCount: Int, rows: Range<Int>?) {
         var (duplicates, conflicts, tooOld) = (
             absorption.duplicateCount, absorption.conflictCount, absorption.tooOldCount
         )
-        if !isAlone {
-            let rows = member.firstRow..<(member.firstRow + member.rowCount)
+        if let rows {
             func count(_ places: [Int]) -> Int { places.count { rows.contains($0) } }
             duplicates = count(absorption.duplicateRows)
             conflicts = count(absorption.conflictRows)
             tooOld = count(absorption.tooOldRows)
         }
-        accepted += member.rowCount - duplicates - tooOld
+        accepted += rowCount - duplicates - tooOld
         self.duplicates += duplicates
         self.conflicts += conflicts
         self.tooOld += tooOld

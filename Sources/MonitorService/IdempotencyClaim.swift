@@ -37,10 +37,12 @@ public struct IdempotencyClaim: Sendable {
         public let body: String
     }
 
-    func record(of receipt: Receipt, _ entries: Range<Int>? = nil) -> IdempotencyRecord {
+    func record(
+        of receipt: Receipt, _ place: IdempotencyRecord.Place? = nil
+    ) -> IdempotencyRecord {
         IdempotencyRecord(
             scope: scope, key: key, fingerprint: fingerprint, status: status,
-            answer: receipt.json(rest).text, entries: entries)
+            answer: receipt.json(rest).text, place: place)
     }
 }
 

@@ -127,11 +127,11 @@ extension MonitorRunner {
 /// This is the receipts of batches with keys that lie in the log's tail: the process may have ended before
 /// their answers were written as they came out.
 private struct RecoveredAnswers {
-    private let records: [(record: IdempotencyRecord, positions: ClosedRange<Int64>)]
+    private let records: [IdempotencyRecord.Placed]
     private var receipts: [Receipt]
-    private var index = 0
+    private var start = 0
 
-    init(_ records: [(record: IdempotencyRecord, positions: ClosedRange<Int64>)]) {
+    init(_ records: [IdempotencyRecord.Placed]) {
         self.records = records
         receipts = records.map {
             Receipt(accepted: 0, duplicates: 0, position: $0.positions.upperBound)
@@ -139,23 +139,20 @@ private struct RecoveredAnswers {
     }
 
     mutating func note(_ absorption: Absorption, of input: Input, at position: Int64) {
-        while index < records.count, records[index].positions.upperBound < position { index += 1 }
-        guard index < records.count, records[index].positions.contains(position) else { return }
-        receipts[index].add(absorption, of: input)
+        while start < records.count, records[start].positions.upperBound < position { start += 1 }
+        var index = start
+        while index < records.count, records[index].positions.lowerBound <= position {
+            if records[index].positions.contains(position) {
+                let rows = records[index].rows
+                receipts[index].add(
+                    absorption, rowCount: rows?.count ?? input.rowCount, rows: rows)
+            }
+            index += 1
+        }
     }
 
     var corrected: [IdempotencyRecord] {
         zip(records, receipts).compactMap { $0.record.corrected(by: $1) }
-    }
-}
-
-extension Receipt {
-    /// Adds what became of an input's rows.
-    mutating func add(_ absorption: Absorption, of input: Input) {
-        accepted += input.rowCount - absorption.duplicateCount - absorption.tooOldCount
-        duplicates += absorption.duplicateCount
-        conflicts += absorption.conflictCount
-        tooOld += absorption.tooOldCount
     }
 }
 

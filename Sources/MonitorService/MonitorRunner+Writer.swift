@@ -82,7 +82,8 @@ extension MonitorRunner {
                 receipts[member.submission].position = last + Int64(index) + 1
                 let first = places[member.submission]?.entries.lowerBound ?? index
                 places[member.submission] = IdempotencyRecord.Place(
-                    entries: first..<(index + 1), rows: entry.members.count == 1 ? nil : member.rows)
+                    entries: first..<(index + 1), rows: entry.members.count == 1 ? nil : member.rows
+                )
             }
         }
         return submissions.indices.compactMap {

@@ -15,20 +15,44 @@ public struct IdempotencyRecord: Sendable, Equatable {
     public var status: Int
     /// The answer's body.
     public var answer: String
-    /// The batch's entries, counted from the first of those that are appended with it.
-    public var entries: Range<Int>?
+    /// Where its batch is; nil where nobody needs to know.
+    public var place: Place?
+
+    /// This is where a batch lies among the entries that are appended together.
+    public struct Place: Sendable, Equatable {
+        /// Its entries, counted from the first that is appended.
+        public var entries: Range<Int>
+        /// Its rows, where it shares its one entry with others.
+        public var rows: Range<Int>?
+
+        /// Makes a place.
+        public init(entries: Range<Int>, rows: Range<Int>? = nil) {
+            self.entries = entries
+            self.rows = rows
+        }
+    }
+
+    /// This is a record of the log's tail, with the place of its batch.
+    public struct Placed: Sendable {
+        /// The record.
+        public let record: IdempotencyRecord
+        /// Its entries.
+        public let positions: ClosedRange<Int64>
+        /// Its rows, where it shares its one entry with others.
+        public let rows: Range<Int>?
+    }
 
     /// Makes a record.
     public init(
         scope: String, key: String, fingerprint: [UInt8], status: Int, answer: String,
-        entries: Range<Int>? = nil
+        place: Place? = nil
     ) {
         self.scope = scope
         self.key = key
         self.fingerprint = fingerprint
         self.status = status
         self.answer = answer
-        self.entries = entries
+        self.place = place
     }
 
     /// This is the checksum that is stored with it.
@@ -105,15 +129,17 @@ extension SQLiteStore {
             sql: """
                 INSERT OR REPLACE INTO idempotency
                     (scope, key, fingerprint, status, answer, created_at, first_position,
-                    last_position, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    last_position, first_row, row_count, crc)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """)
         for record in records {
-            let first = record.entries.map { position + 1 + Int64($0.lowerBound) }
-            let last = record.entries.map { position + Int64($0.upperBound) }
+            let first = record.place.map { position + 1 + Int64($0.entries.lowerBound) }
+            let last = record.place.map { position + Int64($0.entries.upperBound) }
+            let rows = record.place?.rows
             try statement.execute(
                 arguments: [
                     record.scope, record.key, Data(record.fingerprint), record.status,
-                    record.answer, now, first, last, record.checksum,
+                    record.answer, now, first, last, rows?.lowerBound, rows?.count, record.checksum,
                 ])
             changes[project(of: record.scope), default: 0] += 1
         }
@@ -136,35 +162,41 @@ extension SQLiteStore {
         }
     }
 
-    /// These are the records of batches that lie after `position` in the log, with the batches' positions.
+    /// These are the records of batches that lie after `position` in the log, in its order.
     ///
     /// - Throws: `StoreError`.
     public func idempotencyRecords(
         after position: Int64
-    ) throws(StoreError) -> [(record: IdempotencyRecord, positions: ClosedRange<Int64>)] {
+    ) throws(StoreError) -> [IdempotencyRecord.Placed] {
         try attempt {
             try writer.read { database in
                 try Row.fetchAll(
                     database,
                     sql: """
-                        SELECT scope, key, fingerprint, status, answer, first_position, last_position
+                        SELECT scope, key, fingerprint, status, answer, first_position, last_position,
+                            first_row, row_count
                         FROM idempotency WHERE first_position > ? ORDER BY first_position
                         """, arguments: [position]
-                ).compactMap { row in
-                    let fingerprint: Data = try Self.value(row, 2)
-                    let (first, last): (Int64, Int64) = (
-                        try Self.value(row, 5), try Self.value(row, 6)
-                    )
-                    guard first <= last else { return nil }
-                    return (
-                        IdempotencyRecord(
-                            scope: try Self.value(row, 0), key: try Self.value(row, 1),
-                            fingerprint: [UInt8](fingerprint), status: try Self.value(row, 3),
-                            answer: try Self.value(row, 4)), first...last
-                    )
-                }
+                ).compactMap { try Self.placed($0) }
             }
         }
+    }
+
+    private static func placed(_ row: Row) throws -> IdempotencyRecord.Placed? {
+        let fingerprint: Data = try value(row, 2)
+        let (first, last): (Int64, Int64) = (try value(row, 5), try value(row, 6))
+        let (firstRow, rowCount): (Int?, Int?) = (try value(row, 7), try value(row, 8))
+        guard first <= last else { return nil }
+        var rows: Range<Int>?
+        if let firstRow, let rowCount, firstRow >= 0, (0...1 << 20).contains(rowCount) {
+            rows = firstRow..<firstRow + rowCount
+        }
+        return IdempotencyRecord.Placed(
+            record: IdempotencyRecord(
+                scope: try value(row, 0), key: try value(row, 1),
+                fingerprint: [UInt8](fingerprint), status: try value(row, 3),
+                answer: try value(row, 4)),
+            positions: first...last, rows: rows)
     }
 
     /// This is the record of a key that is not older than a day.

@@ -146,6 +146,8 @@ extension SQLiteStore {
         CREATE INDEX IF NOT EXISTS idempotency_age ON idempotency (created_at);
         ALTER TABLE idempotency ADD COLUMN first_position INTEGER;
         ALTER TABLE idempotency ADD COLUMN last_position INTEGER;
+        ALTER TABLE idempotency ADD COLUMN first_row INTEGER;
+        ALTER TABLE idempotency ADD COLUMN row_count INTEGER;
         ALTER TABLE idempotency ADD COLUMN crc INTEGER;
         CREATE INDEX idempotency_position ON idempotency (first_position);
         ALTER TABLE entry ADD COLUMN link INTEGER;

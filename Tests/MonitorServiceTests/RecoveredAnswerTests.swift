@@ -27,11 +27,12 @@ import Testing
         return batch
     }
 
-    private func record(_ key: String, _ answer: String, _ entries: Range<Int>) -> IdempotencyRecord
-    {
+    private func record(
+        _ key: String, _ answer: String, _ entries: Range<Int>, _ rows: Range<Int>? = nil
+    ) -> IdempotencyRecord {
         IdempotencyRecord(
             scope: "p /v1/predictions", key: key, fingerprint: [1], status: 202, answer: answer,
-            entries: entries)
+            place: IdempotencyRecord.Place(entries: entries, rows: rows))
     }
 
     @Test func `a recovery corrects the answers of the log's tail`() async throws {
@@ -51,6 +52,8 @@ import Testing
                         "second",
                         #"{"accepted":5,"duplicates":0,"position":3,"rejected":1,"errors":[]}"#,
                         1..<3),
+                    record(
+                        "shared", #"{"accepted":2,"duplicates":0,"position":2}"#, 1..<2, 1..<3),
                 ])
             store.abandon()
         }
@@ -68,6 +71,10 @@ import Testing
             #expect(
                 try await answer(runner, "second")
                     == #"{"accepted":3,"duplicates":2,"position":3,"rejected":1,"errors":[]}"#)
+            // The rows 4 and 5 of an entry that holds 3 to 6.
+            #expect(
+                try await answer(runner, "shared")
+                    == #"{"accepted":1,"duplicates":1,"position":2}"#)
         }
     }
 }

@@ -86,9 +86,10 @@ public struct APIServer: Sendable {
     ) -> Router<BasicRequestContext> {
         let router = Router(
             context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: ProblemMiddleware())
+        router.add(middleware: ProblemMiddleware(rejects: service.rejects))
         IngestRoutes(service).add(to: router)
-        let foreign = ForeignBodies(runner: service.runner, times: { service.acceptedTimes })
+        let foreign = ForeignBodies(
+            runner: service.runner, rejects: service.rejects, times: { service.acceptedTimes })
         EventRoutes(bodies: foreign, forward: forward).add(to: router)
         TelemetryRoutes(bodies: foreign).add(to: router)
         UploadRoutes(bodies: foreign).add(to: router)
@@ -114,6 +115,18 @@ public struct APIServer: Sendable {
 struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
     /// Not the server's, which is quiet.
     private let logger = Logger(label: "leeway") { StreamLogHandler.standardError(label: $0) }
+    let rejects: RejectLog
+
+    /// Counts what was sent to be stored and never will be.
+    private func count(_ problem: Problem, of request: Request) {
+        guard request.method == .post, (400..<429).contains(problem.status.code) else { return }
+        let path = request.uri.path
+        let isIngest = ["/v1/predictions", "/v1/ground-truth", "/v1/events", "/", "/data/upload"]
+            .contains(path)
+        let isReference = path.hasPrefix("/v1/models/") && path.hasSuffix("/references")
+        guard isIngest || isReference else { return }
+        rejects.count(route: isReference ? "references" : path, code: problem.type)
+    }
 
     /// Methods by the number of path parts and their fixed words; the router itself says only "not found".
     private static func otherMethod(than request: Request) -> String? {
@@ -127,7 +140,8 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
                 switch parts[1] {
                 case "predictions", "ground-truth", "logs": "POST"
                 case "events": "POST, OPTIONS"
-                case "models", "alerts", "retraining-requests", "rules", "status", "openapi.yaml":
+                case "models", "alerts", "retraining-requests", "rules", "status", "openapi.yaml",
+                    "rejects":
                     "GET"
                 default: nil
                 }
@@ -161,6 +175,7 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         do {
             return try await next(request, context)
         } catch let problem as Problem {
+            count(problem, of: request)
             return try problem.response(from: request, context: context)
         } catch let error as HTTPError {
             let problem =

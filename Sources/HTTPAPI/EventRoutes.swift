@@ -45,6 +45,7 @@ struct EventRoutes {
         } catch let problem as Problem {
             // Who is asked to come again will be passed on then.
             if problem.status.code < 429 { logged.map { forward?($0) } }
+            bodies.keep(body, of: request.uri.path, refusedWith: problem)
             throw problem
         }
         logged.map { forward?($0) }
@@ -57,6 +58,7 @@ struct EventRoutes {
         let arrival = WallClock.now()
         let limits = bodies.limits
         let schemas = bodies.runner.schemaLookup()
+        var ignored: [String: Int] = [:]
         let inputs = try ForeignBodies.decoding { () throws(RecordDecodingError) in
             let decoder = EventDecoder(limits: limits, options: options)
             var inputs: [Input] = []
@@ -64,12 +66,15 @@ struct EventRoutes {
                 switch try decoder.decode(event, arrival: arrival, schemaOf: { schemas[$0] }) {
                 case .half(let half): inputs.append(.inference(half))
                 case .records(let records): inputs += records.inputs
-                case .ignored: continue
+                case .ignored(let reason): ignored[reason, default: 0] += 1
                 }
             }
             return inputs
         }
         try await bodies.submit(inputs)
+        for (reason, count) in ignored {
+            bodies.rejects.ignore(count, route: request.uri.path, reason: reason)
+        }
     }
 
     /// The decoded body, and where requests are passed on, the request as it came.

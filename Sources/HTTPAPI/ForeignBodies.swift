@@ -9,6 +9,8 @@ import RecordCoding
 /// To those, 400 means that no repetition will be taken; 422 they do not know.
 struct ForeignBodies: Sendable {
     let runner: MonitorRunner
+    /// Where what is refused is kept.
+    let rejects: RejectLog
     /// The event times that are taken now.
     let times: @Sendable () -> ClosedRange<Int64>
 
@@ -27,6 +29,15 @@ struct ForeignBodies: Sendable {
         } catch {
             throw Self.final(Problem(error))
         }
+    }
+
+    /// Keeps a copy of a body that no repetition will make right: whoever sent it may not look at the answer.
+    func keep(_ body: [UInt8], of route: String, refusedWith problem: Problem) {
+        guard (400..<429).contains(problem.status.code) else { return }
+        rejects.keep(
+            RejectLog.Copy(
+                time: WallClock.now(), route: route, code: problem.type, detail: problem.detail,
+                body: body))
     }
 
     /// Refuses with 400 what no repetition will make right.

@@ -69,6 +69,10 @@ struct ReadRoutes {
         router.get("/v1/rules") { _, _ in Response.json(service.rulesJSON) }
         router.post("/v1/rules/reload") { _, _ in try await reload() }
         router.get("/v1/status") { _, _ in Response.json(try await service.statusJSON()) }
+        router.get("/v1/rejects") { _, _ in
+            Response.json(
+                .object([("rejects", .array(service.rejects.copies.map(\.json)))]))
+        }
         router.get("/livez") { _, _ in text("ok\n", status: .ok) }
         router.get("/readyz") { _, _ in
             let reasons = service.unreadiness

@@ -30,9 +30,10 @@ struct TelemetryRoutes {
                     .unsupportedMediaType, "unsupported-media-type", "Unsupported media type",
                     detail: "application/x-protobuf or application/json expected"), .json)
         }
+        var body: [UInt8] = []
         do {
             let model = try request.uri.queryParameters["model"].map { try modelID(String($0)) }
-            let body = try await RequestBody.bytes(of: request)
+            body = try await RequestBody.bytes(of: request)
             let limits = bodies.limits
             let schemas = bodies.runner.schemaLookup()
             let export = try ForeignBodies.decoding { () throws(RecordDecodingError) in
@@ -40,12 +41,26 @@ struct TelemetryRoutes {
                     body, encoding: encoding, arrival: WallClock.now(), schemaOf: { schemas[$0] })
             }
             try await bodies.submit(export.records.inputs)
+            if export.rejectedCount > 0 {
+                bodies.rejects.count(
+                    export.rejectedCount, route: request.uri.path, code: "log-record-rejected")
+                bodies.rejects.keep(
+                    RejectLog.Copy(
+                        time: WallClock.now(), route: request.uri.path, code: "log-record-rejected",
+                        detail: "\(export.rejectedCount) records, the first: "
+                            + (export.rejection ?? ""),
+                        body: body))
+            }
             return Self.response(
                 .ok,
                 TelemetryAnswer.success(
                     rejectedCount: export.rejectedCount, reason: export.rejection, encoding),
                 encoding)
         } catch let problem as Problem {
+            if (400..<429).contains(problem.status.code) {
+                bodies.rejects.count(route: request.uri.path, code: problem.type)
+                bodies.keep(body, of: request.uri.path, refusedWith: problem)
+            }
             return Self.failure(problem, encoding)
         }
     }

@@ -21,10 +21,16 @@ struct UploadRoutes {
         let now = WallClock.now()
         // References are larger than batches: the body's size is their bound.
         let limits = DecodingLimits(rowCountMax: .max)
-        let upload = try ForeignBodies.decoding { () throws(RecordDecodingError) in
-            try UploadDecoder.decode(
-                body, arrival: now, limits: limits,
-                schemaOf: { schemas[$0] })
+        let upload: Upload
+        do {
+            upload = try ForeignBodies.decoding { () throws(RecordDecodingError) in
+                try UploadDecoder.decode(
+                    body, arrival: now, limits: limits,
+                    schemaOf: { schemas[$0] })
+            }
+        } catch let problem as Problem {
+            bodies.keep(body, of: request.uri.path, refusedWith: problem)
+            throw problem
         }
         let inputs: [Input] =
             switch upload.purpose {

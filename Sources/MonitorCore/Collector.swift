@@ -76,6 +76,13 @@ public struct Collector: Sendable {
         withModel(half.batch.model) { $0.absorb(half, on: occasion) }
     }
 
+    /// Counts in alone what has waited too long for its other half at `time`.
+    public mutating func expireHalves(at time: EventTime, on occasion: ModelCollector.Occasion) {
+        for model in models.keys.sorted() where models[model]?.pairing.isEmpty == false {
+            withModel(model) { $0.expireHalves(at: time, on: occasion) }
+        }
+    }
+
     /// Takes what a model's owner knows of it; what is declared wins over what is learned.
     public mutating func declare(_ schema: ModelSchema, at position: Int64) {
         withModel(schema.model) { $0.declare(schema, at: position) }

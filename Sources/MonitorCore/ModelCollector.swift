@@ -118,11 +118,23 @@ public struct ModelCollector: Sendable {
     ///   - occasion: Where the half lies in the log, and until when windows have been judged.
     /// - Returns: What became of rows that are not new.
     public mutating func absorb(_ half: InferenceHalf, on occasion: Occasion) -> Absorption {
-        switch pairing.observe(half) {
-        case .paired(let batch): absorb(batch, on: occasion)
-        case .repeated: Absorption(duplicateCount: half.batch.rowCount)
-        case .waits, .mismatched: Absorption()
+        let outcome = pairing.observe(half)
+        absorbUnpaired(on: occasion)
+        switch outcome {
+        case .paired(let batch): return absorb(batch, on: occasion)
+        case .repeated: return Absorption(duplicateCount: half.batch.rowCount)
+        case .waits, .mismatched: return Absorption()
         }
+    }
+
+    /// Counts in alone what has waited too long for its other half at `time`.
+    public mutating func expireHalves(at time: EventTime, on occasion: Occasion) {
+        pairing.expire(at: time)
+        absorbUnpaired(on: occasion)
+    }
+
+    private mutating func absorbUnpaired(on occasion: Occasion) {
+        for batch in pairing.takeUnpaired() { _ = absorb(batch, on: occasion) }
     }
 
     /// Counts a batch in.

@@ -82,7 +82,8 @@ public struct Monitor: Sendable {
             application.effects = judge.load(files)
             collector.watch(judge.engine.rules)
         case .tick(let now):
-            if clock == .wall { application.effects = judge(at: now) }
+            collector.expireHalves(at: now, on: occasion)
+            application.effects = clock == .wall ? judge(at: now) : judgeAtWatermark()
         case .report(let report, let time):
             application.effects = judge.receive(report, at: time)
         }

@@ -63,11 +63,18 @@ public struct Refolding: Sendable {
         case (.log(let source), .predictions(let batch)) where batch.model == model:
             add(batch, from: source)
         case (.log(let source), .inference(let half)) where half.batch.model == model:
-            if case .paired(let batch) = selection.pairing.observe(half) {
-                add(batch, from: source)
-            }
+            let outcome = selection.pairing.observe(half)
+            addUnpaired(from: source)
+            if case .paired(let batch) = outcome { add(batch, from: source) }
+        case (.log(let source), .tick(let now)):
+            selection.pairing.expire(at: now)
+            addUnpaired(from: source)
         default: return
         }
+    }
+
+    private mutating func addUnpaired(from source: ReferenceSource) {
+        for batch in selection.pairing.takeUnpaired() { add(batch, from: source) }
     }
 
     private mutating func add(_ batch: PredictionBatch, from source: ReferenceSource) {
@@ -109,6 +116,7 @@ public struct Refolding: Sendable {
             _ = collector.absorb(batch, on: occasion)
         case .inference(let half) where half.batch.model == model:
             _ = collector.absorb(half, on: occasion)
+        case .tick(let now): collector.expireHalves(at: now, on: occasion)
         default: return
         }
     }

@@ -61,9 +61,9 @@ public enum LogVerification {
         for (model, counted) in ids {
             guard let collector = again.collector.models[model] else { continue }
             // What is older than the horizon counts nowhere, or again; halves are joined elsewhere.
-            guard collector.join.tally.tooOldPredictions == 0, collector.pairing.isEmpty else {
-                continue
-            }
+            guard collector.join.tally.tooOldPredictions == 0,
+                collector.pairing == InferencePairing()
+            else { continue }
             if collector.recordCount != counted.total {
                 report.differences.append(
                     "\(model): \(collector.recordCount) predictions counted, \(counted.total) "

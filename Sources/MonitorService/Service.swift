@@ -26,6 +26,8 @@ public final class Service: Sendable {
     private let relay: RequestRelay?
     /// This folds the log again when a reference was asked for.
     public let references: ReferenceWorker
+    /// This is what was sent and not taken.
+    public let rejects: RejectLog
     private let logger: Logger
     private let rules = Mutex(RuleSet.empty)
     private let isReady = Mutex(false)
@@ -45,6 +47,7 @@ public final class Service: Sendable {
         space: @escaping @Sendable (String) -> DiskSpace? = { DiskSpace.reading(of: $0) }
     ) throws {
         self.configuration = configuration
+        rejects = RejectLog(directory: configuration.dataDirectory)
         self.space = space
         self.logger = logger
         let (store, runner) = try Self.recover(configuration, logger)
@@ -272,6 +275,7 @@ public final class Service: Sendable {
             ("clock", .string(configuration.clock.rawValue)),
             ("postgres", .string(relay?.state ?? "not configured")),
             ("deliveries", try deliveriesJSON()), ("storage", storageJSON),
+            ("ingest", rejects.json),
             ("settings", .object(store.settings.map { ($0.name, .string($0.value)) })),
         ])
     }

@@ -19,16 +19,20 @@ public struct InferenceHalf: Hashable, Sendable {
     public var identityRank: UInt8
     /// Its columns; those of the other half hold nothing.
     public var batch: PredictionBatch
+    /// When the call began, or was answered, in nanoseconds since 1970 by the sender's clock; nil where
+    /// the sender does not say.
+    public var occurredNanoseconds: Int64?
 
     /// Makes a half from its parts.
     public init(
         side: Side, key: RecordIdentity, arrival: EventTime, identityRank: UInt8,
-        batch: PredictionBatch
+        batch: PredictionBatch, occurredNanoseconds: Int64? = nil
     ) {
         self.side = side
         self.key = key
         self.arrival = arrival
         self.identityRank = identityRank
         self.batch = batch
+        self.occurredNanoseconds = occurredNanoseconds
     }
 }

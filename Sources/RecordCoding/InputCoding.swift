@@ -7,7 +7,8 @@ public import MonitoringDomain
 ///
 ///     byte 0     version, 3
 ///     byte 1     kind: 1 predictions, 2 ground truth, 3 pinned reference, 4 rules, 5 tick,
-///                6 report, 7 schema, 8 chosen reference, 9 activated reference, 10 inference half
+///                6 report, 7 schema, 8 chosen reference, 9 activated reference, 10 inference half,
+///                11 inference half with its moment
 ///     …          the kind's fields, below
 ///     last 4     CRC-32C of everything before
 ///
@@ -30,7 +31,8 @@ public import MonitoringDomain
 ///     chosen        model text · time i64 · byte 0 span, from i64, to i64; or 1 first, count,
 ///                   optional version; or 2 moving, its name
 ///     activated     model text · id text
-///     half          side u8 · key (high u64, low u64) · arrival i64 · rank u8 · as predictions
+///     half          side u8 · key (high u64, low u64) · arrival i64 · rank u8 · of kind 11 moment i64 ·
+///                   as predictions
 ///     text column   count · dictionary texts · codes [rowCount], each in 1, 2 or 4 bytes, the
 ///                   least that holds every code and the largest value, which is missing; none
 ///                   where there is no text
@@ -77,12 +79,13 @@ public enum InputCoding {
             writer.write(UInt8(7))
             writer.write(schema)
         case .inference(let half):
-            writer.write(UInt8(10))
+            writer.write(UInt8(half.occurredNanoseconds == nil ? 10 : 11))
             writer.write(half.side.rawValue)
             writer.write(half.key.high)
             writer.write(half.key.low)
             writer.write(half.arrival.milliseconds)
             writer.write(half.identityRank)
+            if let moment = half.occurredNanoseconds { writer.write(moment) }
             writer.write(half.batch)
         case .chooseReference(let model, let source, let time):
             writer.write(UInt8(8))
@@ -158,7 +161,8 @@ extension ByteReader {
         case 9:
             let model = try readModel()
             return .activateReference(model, id: try readText())
-        case 10: return .inference(try readHalf())
+        case 10: return .inference(try readHalf(hasMoment: false))
+        case 11: return .inference(try readHalf(hasMoment: true))
         case let kind: throw .invalid(offset: offset - 1, reason: "\(kind) is no kind of input")
         }
     }
@@ -220,7 +224,7 @@ extension ByteReader {
             segments: segments)
     }
 
-    private mutating func readHalf() throws(ByteReadingError) -> InferenceHalf {
+    private mutating func readHalf(hasMoment: Bool) throws(ByteReadingError) -> InferenceHalf {
         let start = offset
         guard let side = InferenceHalf.Side(rawValue: try readByte()) else {
             throw .invalid(offset: start, reason: "an unknown side")
@@ -229,9 +233,10 @@ extension ByteReader {
         let key = RecordIdentity(high: high, low: try read())
         let arrival = try readTime()
         let rank = try readByte()
+        let moment = hasMoment ? try read(Int64.self) : nil
         return InferenceHalf(
             side: side, key: key, arrival: arrival, identityRank: rank,
-            batch: try readPredictions())
+            batch: try readPredictions(), occurredNanoseconds: moment)
     }
 
     private mutating func readCase<Case: RawRepresentable<String>>(

@@ -15,7 +15,7 @@ let capturedSageMaker = #"""
 private let azureInputs =
     #"{"specversion":"1.0","id":"725aa8af-0834-415c-aaf5-c76d0c08f694","source":"/subscriptions/S/resourceGroups/R/providers/Microsoft.MachineLearningServices/workspaces/W/onlineEndpoints/E/deployments/D","type":"azureml.inference.model_inputs","datacontenttype":"application/json","time":"2024-03-05T18:16:25Z","data":[{"LIMIT_BAL":502970,"AGE":54},{"LIMIT_BAL":293458,"AGE":35}],"correlationid":"test","xrequestid":"test","modelversion":"default","collectdatatype":"pandas.core.frame.DataFrame","agent":"azureml-ai-monitoring/0.1.0b4","contentrange":"bytes 0-6794/6795"}"#
 
-private let databricksLine =
+let databricksLine =
     #"{"databricks_request_id":"d-1","client_request_id":"c-1","timestamp_ms":1772366400000,"status_code":200,"sampling_fraction":1.0,"execution_time_ms":12,"request":"{\"dataframe_split\":{\"columns\":[\"age\",\"plan\"],\"data\":[[41,\"pro\"],[35,\"free\"]]}}","response":"{\"predictions\":[0.5,1.25]}","request_metadata":{"model_name":"m"}}"#
 
 /// Reads a whole file in one piece, with `m` as the model.
@@ -81,7 +81,7 @@ func rows(_ piece: FilePiece) -> [WireRow] {
             Array((azureInputs + "\n" + outputs).utf8), firstLine: 1, arrival: arrival
         ) { _ in nil }
 
-        guard case .halves(let halves) = piece, halves.count == 2 else {
+        guard case .halves(let halves, _) = piece, halves.count == 2 else {
             Issue.record("two halves expected: \(piece)")
             return
         }
@@ -97,14 +97,15 @@ func rows(_ piece: FilePiece) -> [WireRow] {
         #expect(batch.versions.dictionary == ["D"])
     }
 
-    @Test func `Databricks' rows hold both bodies, and failed calls nothing`() throws {
+    @Test func `Databricks' rows hold both bodies, and failed calls their error`() throws {
         let failed = databricksLine.replacing(#""status_code":200"#, with: #""status_code":500"#)
 
         let rows = rows(try decodeFile(databricksLine + "\n" + failed + "\n"))
 
-        #expect(rows.map(\.id) == ["c-1/0", "c-1/1"])
+        #expect(rows.map(\.id) == ["c-1/0", "c-1/1", "c-1/0", "c-1/1"])
         #expect(rows[0].features == [.init("age", .integer(41)), .init("plan", .text("pro"))])
-        #expect(rows.map(\.value) == [0.5, 1.25])
+        #expect(rows.map(\.value) == [0.5, 1.25, nil, nil])
+        #expect(rows.map(\.error) == [nil, nil, "status 500", "status 500"])
         #expect(rows[0].time?.milliseconds == 1_772_366_400_000)
     }
 

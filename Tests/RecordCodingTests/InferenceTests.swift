@@ -211,7 +211,8 @@ let iris = ModelID("sklearn-iris")
     }
 
     @Test(arguments: [
-        #"{"error":"no such model"}"#, #"{"predictions":[[0.5,0.9]]}"#, #"{"predictions":[null]}"#,
+        #"{"error":""}"#, #"{"error":7}"#, #"{"predictions":[[0.5,0.9]]}"#,
+        #"{"predictions":[null]}"#,
         #"{"predictions":[{"a":1,"b":2}]}"#, #"{"outputs":{"a":[1],"b":[2]}}"#,
     ])
     func `outputs that say nothing are refused`(body: String) {

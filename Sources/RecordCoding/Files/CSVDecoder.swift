@@ -123,7 +123,8 @@ struct CSVDecoder {
             throw refusal("model", "a record needs the name of a model")
         }
         var row = WireRow(model: model)
-        let kind = OutputKind(schemaOf(model))
+        let schema = schemaOf(model)
+        let kind = OutputKind(schema)
         for (column, field) in zip(columns, fields) where column.role != .ignore {
             guard let value = Self.value(field, of: column) else {
                 throw refusal(
@@ -136,6 +137,7 @@ struct CSVDecoder {
                     column.name, "\"\(Self.excerpt(field))\" is no \(column.role.rawValue)")
             }
         }
+        row.fillSegments(schema)
         return row
     }
 
@@ -145,7 +147,7 @@ struct CSVDecoder {
         if isMissing(field, inNumbers: isNumeric || column.role != .feature) { return .null }
         switch column.role {
         case .feature where isNumeric: return wireNumber(field.text).map { .number($0) }
-        case .score, .value: return wireNumber(field.text).map { .number($0) }
+        case .score, .value, .latency: return wireNumber(field.text).map { .number($0) }
         case .revision:
             return Int64(String(decoding: field.text, as: UTF8.self)).map { .integer($0) }
         case .prediction, .truth:
@@ -157,7 +159,7 @@ struct CSVDecoder {
                 return .integer(whole)
             }
             return .number(number)
-        case .feature, .id, .ts, .model, .version, .ignore: return text(field)
+        case .feature, .id, .ts, .model, .version, .error, .segment, .ignore: return text(field)
         }
     }
 

@@ -33,9 +33,12 @@ enum SageMakerLine {
                 capture["endpointOutput"] ?? capture["batchTransformOutput"],
                 at: "/captureData/endpointOutput")
             rows = try pair(input, output, context)
+            let segments = segments(metadata?["customAttributes"])
             for index in rows.indices {
                 rows[index].id = EventDecoder.rowID(id, index, of: rows.count)
                 rows[index].time = time
+                rows[index].add(segments)
+                rows[index].fillSegments(context.schema)
             }
         }
         if let truth = line["groundTruthData"] {
@@ -56,6 +59,18 @@ enum SageMakerLine {
             }
         }
         return rows
+    }
+
+    /// Custom attributes are texts; those like `key=value` name segments.
+    private static func segments(_ attributes: WireValue?) -> [Segment] {
+        var context = ServingContext()
+        context.add(
+            all: (attributes?.array ?? []).compactMap { attribute in
+                let parts = (attribute.string ?? "").split(separator: "=", maxSplits: 1)
+                guard parts.count == 2 else { return nil }
+                return WireValue.Member(String(parts[0]), .string(String(parts[1])))
+            })
+        return context.segments
     }
 
     private enum Payload {
@@ -127,11 +142,24 @@ enum SageMakerLine {
                 .array(lines.map { .array($0.map(value)) }), at: "/captureData/endpointOutput",
                 OutputKind(context.schema))
         case .json(let payload):
-            outputs = try InferenceOutputs(
-                response: payload, OutputKind(context.schema), limits: context.limits
-            ).rows
+            let answer = try InferenceOutputs(
+                response: payload, OutputKind(context.schema), limits: context.limits)
+            if let error = answer.error { return failed(features, error, context) }
+            outputs = answer.rows
         }
         return try rows(features, outputs, context)
+    }
+
+    /// The rows of a call that failed; one where the request has none.
+    static func failed(
+        _ features: [[WireRow.Feature]], _ error: String, _ context: CaptureContext
+    ) -> [WireRow] {
+        (features.isEmpty ? [[]] : features).map { features in
+            var row = WireRow(model: context.model)
+            row.features = features
+            row.error = error
+            return row
+        }
     }
 
     /// Joins features and outputs of the same call; one of them may be absent as a whole.
@@ -171,35 +199,79 @@ enum SageMakerLine {
 /// A row of Databricks' inference table, of either generation.
 enum DatabricksLine {
     static func isOne(_ value: WireValue) -> Bool {
-        value["request"] != nil && value["response"] != nil
+        (value["request"] != nil || value["status_code"] != nil)
             && (value["databricks_request_id"] != nil || value["invocation_id"] != nil)
     }
 
-    /// Calls that failed predict nothing, and give no rows.
+    /// A call that failed gives the rows of its request, with its status as their error.
     static func rows(
         _ line: WireValue, _ context: CaptureContext
     ) throws(RecordDecodingError) -> [WireRow] {
-        if case .integer(let status)? = line["status_code"], status != 200 { return [] }
-        guard let request = line["request"]?.string, let response = line["response"]?.string else {
-            throw InferenceBody.refusal("/request", "request and response are strings of JSON")
+        let (table, outputs) = try call(line, context)
+        var rows: [WireRow]
+        if let error = outputs.error {
+            rows = SageMakerLine.failed(table.rows, error, context)
+        } else {
+            rows = try SageMakerLine.rows(table.rows, outputs.rows, context)
         }
-        let table = try InferenceTable(
-            request: .bytes(Array(request.utf8)), context.schema, limits: context.limits)
-        let outputs = try InferenceOutputs(
-            response: .bytes(Array(response.utf8)), OutputKind(context.schema),
-            limits: context.limits)
-        var rows = try SageMakerLine.rows(table.rows, outputs.rows, context)
         let id =
             line["client_request_id"]?.name ?? table.id ?? line["databricks_request_id"]?.name
             ?? line["invocation_id"]?.name
+        let latency = ["execution_time_ms", "execution_duration_ms", "latency_ms"].lazy
+            .compactMap { line[$0]?.double }.first
+        let metadata = metadata(line["request_metadata"], context)
+        let version =
+            outputs.version ?? line["served_entity_id"]?.name
+            ?? metadata.first { $0.key == "model_version" }?.value.name
+        var serving = ServingContext()
+        serving.add(all: metadata)
+        if let body = table.body { serving.add(body: body) }
+        serving.add(declared: context.schema?.segments ?? [], of: line.object ?? [])
         let times = ["timestamp_ms", "request_time", "event_time", "request_date"]
         for index in rows.indices {
             rows[index].id = EventDecoder.rowID(id, index, of: rows.count)
             rows[index].time = times.lazy.compactMap { line[$0] }.first.flatMap {
                 EventTime(wire: $0)
             }
-            rows[index].version = outputs.version ?? line["served_entity_id"]?.name
+            rows[index].version = version
+            rows[index].latency = latency
+            rows[index].add(serving.segments)
+            rows[index].fillSegments(context.schema)
         }
         return rows
+    }
+
+    /// The request and its answer, whose error is set where the call failed.
+    private static func call(
+        _ line: WireValue, _ context: CaptureContext
+    ) throws(RecordDecodingError) -> (InferenceTable, InferenceOutputs) {
+        var outputs = InferenceOutputs()
+        if case .integer(let status)? = line["status_code"], !(200..<300).contains(status) {
+            outputs.error = "status \(status)"
+            // What could not be served need not be readable.
+            let request = line["request"]?.string ?? ""
+            let table = try? InferenceTable(
+                request: .bytes(Array(request.utf8)), context.schema, limits: context.limits)
+            return (table ?? InferenceTable(), outputs)
+        }
+        guard let request = line["request"]?.string, let response = line["response"]?.string else {
+            throw InferenceBody.refusal("/request", "request and response are strings of JSON")
+        }
+        let table = try InferenceTable(
+            request: .bytes(Array(request.utf8)), context.schema, limits: context.limits)
+        outputs = try InferenceOutputs(
+            response: .bytes(Array(response.utf8)), OutputKind(context.schema),
+            limits: context.limits)
+        return (table, outputs)
+    }
+
+    /// A map, which some exports write as a text of JSON.
+    private static func metadata(
+        _ value: WireValue?, _ context: CaptureContext
+    ) -> [WireValue.Member] {
+        if let text = value?.string {
+            return (try? WireValue.parse(Array(text.utf8), limits: context.limits))?.object ?? []
+        }
+        return value?.object ?? []
     }
 }

@@ -4,8 +4,8 @@ public import MonitoringDomain
 public enum FilePiece: Sendable, Equatable {
     /// Complete records, as rows, so that they can be counted in or sent on; and where each stands.
     case rows([WireRow], lines: [Int])
-    /// Requests and responses that must be paired.
-    case halves([InferenceHalf])
+    /// Requests and responses that must be paired, and the ground truth of feedback.
+    case halves([InferenceHalf], groundTruth: [GroundTruthBatch])
 }
 
 /// This reads recorded files of foreign formats, in pieces of whole lines.
@@ -16,6 +16,8 @@ public struct FileDecoder {
     private let mapping: ColumnMapping
     private let limits: DecodingLimits
     private var csv: CSVDecoder?
+    /// How many lines said nothing to the monitor, by why.
+    public private(set) var ignored: [String: Int] = [:]
 
     /// Makes a decoder of one file.
     ///
@@ -62,7 +64,7 @@ public struct FileDecoder {
             let rows = try decoder.decode(piece, firstLine: firstLine, schemaOf: schemaOf)
             csv = decoder
             return .rows(rows.map(\.row), lines: rows.map(\.line))
-        case .events: return .halves(try halves(piece, firstLine, arrival, schemaOf))
+        case .events: return try events(piece, firstLine, arrival, schemaOf)
         case .sagemaker, .databricks, .ndjson:
             return try captures(piece, firstLine, schemaOf)
         }
@@ -111,21 +113,24 @@ public struct FileDecoder {
         return .rows(rows, lines: lines)
     }
 
-    private func halves(
+    private mutating func events(
         _ piece: [UInt8], _ firstLine: Int, _ arrival: EventTime,
         _ schemaOf: (ModelID) -> ModelSchema?
-    ) throws(RecordDecodingError) -> [InferenceHalf] {
+    ) throws(RecordDecodingError) -> FilePiece {
         let decoder = EventDecoder(limits: limits, options: EventOptions(model: model))
         var halves: [InferenceHalf] = []
+        var truths: [GroundTruthBatch] = []
+        var ignored: [String: Int] = [:]
         try forEachLine(piece, firstLine) { value, _ throws(RecordDecodingError) in
             let event = try CloudEvent.event(value, number: 1)
-            if case .half(let half) = try decoder.decode(
-                event, arrival: arrival, schemaOf: schemaOf)
-            {
-                halves.append(half)
+            switch try decoder.decode(event, arrival: arrival, schemaOf: schemaOf) {
+            case .half(let half): halves.append(half)
+            case .records(let records): truths += records.groundTruth
+            case .ignored(let reason): ignored[reason, default: 0] += 1
             }
         }
-        return halves
+        self.ignored.merge(ignored) { $0 + $1 }
+        return .halves(halves, groundTruth: truths)
     }
 }
 

@@ -92,6 +92,7 @@ public struct EventDecoder: Sendable {
             request: event.payload, headerSizeBytes: headerSizeBytes(event), schema, limits: limits)
         let (id, bestRank) = callID(of: event, bodyID: table.id, bodyRank: 1, schema)
         var rank = bestRank
+        let context = ServingContext(event, body: table.body, schema, limits: limits)
         var rows: [WireRow] = []
         for (index, features) in table.rows.enumerated() {
             var row = WireRow(model: model)
@@ -99,6 +100,9 @@ public struct EventDecoder: Sendable {
             row.time = event.time
             row.version = table.version ?? version(of: event)
             row.features = features
+            row.latency = context.latency
+            row.add(context.segments)
+            row.fillSegments(schema)
             if case .feature(let name)? = schema?.identity,
                 let place = features.firstIndex(where: { $0.name == name })
             {
@@ -117,15 +121,21 @@ public struct EventDecoder: Sendable {
         let outputs = try InferenceOutputs(
             response: event.payload, OutputKind(schema), limits: limits)
         let (id, rank) = callID(of: event, bodyID: outputs.id, bodyRank: 3, schema)
+        let context = ServingContext(event, body: outputs.body, schema, limits: limits)
         var rows: [WireRow] = []
-        for (index, output) in outputs.rows.enumerated() {
+        // An error is of the whole call, however many rows the request has.
+        let answers = outputs.error == nil ? outputs.rows : [PredictedOutput()]
+        for (index, output) in answers.enumerated() {
             var row = WireRow(model: model)
-            row.id = Self.rowID(id, index, of: outputs.rows.count)
+            row.id = Self.rowID(id, index, of: answers.count)
             row.time = event.time
             row.version = outputs.version ?? version(of: event)
             row.label = output.label
             row.score = output.score
             row.value = output.value
+            row.error = outputs.error
+            row.latency = context.latency
+            row.add(context.segments)
             rows.append(row)
         }
         return try half(.response, event, rows, rank, schema, arrival)
@@ -146,7 +156,8 @@ public struct EventDecoder: Sendable {
         let key = identity(model: batch.model, id: parts.joined(separator: "\0").utf8)
         return .half(
             InferenceHalf(
-                side: side, key: key, arrival: arrival, identityRank: rank, batch: batch))
+                side: side, key: key, arrival: arrival, identityRank: rank, batch: batch,
+                occurredNanoseconds: event.occurrenceNanoseconds))
     }
 
     /// Feedback carries what was true for an earlier call; without it, there is nothing to learn.

@@ -75,6 +75,8 @@ struct InferenceTable: Equatable {
     var id: String?
     var version: String?
     var rows: [[WireRow.Feature]] = []
+    /// What stands beside the rows.
+    var body: WireValue?
 }
 
 extension InferenceTable {
@@ -195,6 +197,7 @@ extension InferenceTable {
             let tensors = try body.tensors("inputs")
             let table = Self(tensors: tensors, schema)
             self = table
+            self.body = body.value
             id = body.value["id"]?.string
             return
         }
@@ -212,11 +215,13 @@ extension InferenceTable {
             self = try Self.rows(records, at: "/dataframe_records", schema)
         } else if let data = value["data"], data["ndarray"] != nil || data["tensor"] != nil {
             self = try Self(seldon: data, schema)
+            self.body = value
             id = value["meta"]?["puid"]?.string
             return
         } else {
             throw InferenceBody.refusal("", "a request without instances, inputs or data")
         }
+        self.body = value
         id = value["id"]?.string ?? value["client_request_id"]?.string
     }
 

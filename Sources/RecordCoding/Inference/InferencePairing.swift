@@ -9,8 +9,9 @@ public import MonitoringDomain
 /// it lives in the state machine, behind the log that holds the halves: a half that was acknowledged
 /// is in the log, and after a crash the log gives back what waited, or the batch.
 ///
-/// Its limits: a half waits ten minutes of arrival time, and at most `cellCountMax` values wait; what
-/// is older, or the oldest of too many, is dropped and counted.
+/// Its limits: a half waits ten minutes of arrival time, and at most `cellCountMax` values wait. What
+/// is older, or the oldest of too many, is counted and given out alone: a logger may be told to log
+/// requests only, and what went in, or came out, is worth measuring by itself.
 public struct InferencePairing: Sendable, Equatable {
     /// How long a half waits for the other, by the arrival times of later halves.
     ///
@@ -27,13 +28,13 @@ public struct InferencePairing: Sendable, Equatable {
         public var paired: UInt64 = 0
         /// Halves whose key had one of their side already.
         public var repeated: UInt64 = 0
-        /// Requests that waited in vain: the call failed, or the response was lost.
+        /// Requests that waited in vain: the call failed, or the response was lost or not logged.
         public var requestOnly: UInt64 = 0
-        /// Responses that waited in vain: the request was lost.
+        /// Responses that waited in vain: the request was lost or not logged.
         public var responseOnly: UInt64 = 0
-        /// Halves dropped before their time, because too much waited.
+        /// Halves given out before their time, because too much waited.
         public var evicted: UInt64 = 0
-        /// Pairs whose halves do not have the same number of rows.
+        /// Pairs whose halves do not have the same number of rows: the request counts alone.
         public var mismatched: UInt64 = 0
 
         /// Makes counts of nothing.
@@ -54,6 +55,8 @@ public struct InferencePairing: Sendable, Equatable {
     private var cellCount = 0
     /// The latest arrival: time does not go back, although clocks do.
     private var now = Int64.min
+    /// What was given up waiting, until somebody takes it.
+    private var unpaired: [PredictionBatch] = []
 
     /// Makes a pairing that has seen nothing.
     public init() {}
@@ -99,6 +102,7 @@ public struct InferencePairing: Sendable, Equatable {
             let (request, response) = half.side == .request ? (half, other) : (other, half)
             guard let batch = PredictionBatch(request: request, response: response) else {
                 counts.mismatched &+= 1
+                unpaired.append(request.batch)
                 return .mismatched
             }
             counts.paired &+= 1
@@ -112,6 +116,19 @@ public struct InferencePairing: Sendable, Equatable {
         }
     }
 
+    /// Gives up what has waited too long at `time`.
+    public mutating func expire(at time: EventTime) {
+        now = max(now, time.milliseconds)
+        expire()
+    }
+
+    /// These are the batches that were given up waiting since the last call; whoever calls `observe` or
+    /// `expire` takes them at once.
+    public mutating func takeUnpaired() -> [PredictionBatch] {
+        defer { unpaired = [] }
+        return unpaired
+    }
+
     private mutating func expire() {
         while head < order.count {
             let (age, overflow) = now.subtractingReportingOverflow(order[head].arrival)
@@ -121,6 +138,7 @@ public struct InferencePairing: Sendable, Equatable {
                 case .request: counts.requestOnly &+= 1
                 case .response: counts.responseOnly &+= 1
                 }
+                unpaired.append(half.batch)
             }
         }
     }
@@ -129,7 +147,10 @@ public struct InferencePairing: Sendable, Equatable {
         while head < order.count,
             cellCount > Self.cellCountMax || order.count - head > Self.keyCountMax
         {
-            if case .waiting = removeFirst() { counts.evicted &+= 1 }
+            if case .waiting(let half) = removeFirst() {
+                counts.evicted &+= 1
+                unpaired.append(half.batch)
+            }
         }
     }
 
@@ -154,18 +175,70 @@ extension InferenceHalf {
 extension PredictionBatch {
     /// Joins the columns of both halves; nil where their rows do not correspond.
     init?(request: InferenceHalf, response: InferenceHalf) {
-        guard request.batch.model == response.batch.model,
-            request.batch.rowCount == response.batch.rowCount
-        else { return nil }
+        let answer: PredictionBatch
+        if request.batch.rowCount == response.batch.rowCount {
+            answer = response.batch
+        } else if response.batch.isError {
+            answer = response.batch.repeated(request.batch.rowCount)
+        } else {
+            return nil
+        }
+        guard request.batch.model == answer.model else { return nil }
         self = request.batch
-        labels = response.batch.labels
-        scores = response.batch.scores
-        values = response.batch.values
-        if response.identityRank < request.identityRank {
-            identities = response.batch.identities
+        labels = answer.labels
+        scores = answer.scores
+        values = answer.values
+        errors = answer.errors
+        if !answer.latencies.isEmpty { latencies = answer.latencies }
+        if latencies.isEmpty, let latency = Self.latency(request, response) {
+            latencies = Array(repeating: latency, count: rowCount)
+        }
+        let known = Set(segments.map(\.key))
+        segments += answer.segments.filter { !known.contains($0.key) }
+        if response.identityRank < request.identityRank, !response.batch.isError {
+            identities = answer.identities
         }
         // A model server names its version in the answer, if at all.
-        if response.batch.versions.dictionary != ["default"] { versions = response.batch.versions }
+        if answer.versions.dictionary != ["default"] { versions = answer.versions }
+    }
+
+    /// True for the one row of a call that failed.
+    private var isError: Bool {
+        rowCount == 1 && errors.codes.first.map { $0 != TextColumn.missing } == true
+    }
+
+    /// This is the batch's one row `count` times.
+    private func repeated(_ count: Int) -> PredictionBatch {
+        func column(_ text: TextColumn) -> TextColumn {
+            TextColumn(
+                codes: text.codes.flatMap { Array(repeating: $0, count: count) },
+                dictionary: text.dictionary)
+        }
+        func column<Value>(_ values: [Value]) -> [Value] {
+            values.flatMap { Array(repeating: $0, count: count) }
+        }
+        var batch = PredictionBatch(model: model)
+        batch.rowCount = count
+        batch.versions = column(versions)
+        batch.labels = column(labels)
+        batch.errors = column(errors)
+        batch.scores = column(scores)
+        batch.values = column(values)
+        batch.latencies = column(latencies)
+        batch.segments = segments.map { ($0.key, column($0.column)) }
+        return batch
+    }
+
+    /// This is how long the call took, in milliseconds, by the sender's clock; nil where it does not tell.
+    private static func latency(_ request: InferenceHalf, _ response: InferenceHalf) -> Double? {
+        guard let begin = request.occurredNanoseconds, let end = response.occurredNanoseconds else {
+            return nil
+        }
+        let (nanoseconds, overflow) = end.subtractingReportingOverflow(begin)
+        guard !overflow, nanoseconds >= 0, nanoseconds <= WindowSpan.day * 1_000_000 else {
+            return nil
+        }
+        return Double(nanoseconds) / 1e6
     }
 }
 

@@ -30,6 +30,10 @@ struct InferenceOutputs: Equatable {
     var id: String?
     var version: String?
     var rows: [PredictedOutput] = []
+    /// What the server answered instead of outputs.
+    var error: String?
+    /// What stands beside the outputs.
+    var body: WireValue?
 }
 
 extension PredictedOutput {
@@ -116,9 +120,14 @@ extension PredictedOutput {
 }
 
 extension InferenceOutputs {
+    /// Characters of a server's message that are kept.
+    private static let errorCountMax = 200
+
     /// Reads a response: version 1 or 2 of the protocol, or Seldon's own.
     ///
-    /// - Throws: `items` also for an error answer, which predicts nothing.
+    /// An error answer has no rows and predicts nothing.
+    ///
+    /// - Throws: Where it is neither.
     init(
         response payload: CloudEvent.Payload, headerSizeBytes: Int? = nil, _ kind: OutputKind,
         limits: DecodingLimits
@@ -126,6 +135,7 @@ extension InferenceOutputs {
         var body = try InferenceBody(payload, headerSizeBytes: headerSizeBytes, limits: limits)
         id = body.value["id"]?.string
         version = body.value["model_version"]?.name
+        self.body = body.value
         if InferenceBody.areTensors(body.value["outputs"]) {
             rows = try Self.rows(of: try body.tensors("outputs"), kind)
             return
@@ -141,6 +151,8 @@ extension InferenceOutputs {
             rows = try Self.rows(try InferenceTable.seldonRows(data), at: "/data", kind)
         } else if let array = value.array {
             rows = try Self.rows(.array(array), at: "", kind)
+        } else if let message = value["error"]?.string, !message.isEmpty {
+            error = String(message.prefix(Self.errorCountMax))
         } else if case .object = value {
             throw InferenceBody.refusal("", "a response without predictions or outputs")
         } else {

@@ -78,7 +78,15 @@ public enum UploadDecoder {
                 response: .value(response), OutputKind(context.schema), limits: context.limits
             ).rows
         }
-        return try SageMakerLine.rows(table.rows, outputs, context)
+        var serving = ServingContext()
+        serving.add(body: request)
+        return try SageMakerLine.rows(table.rows, outputs, context).map { row in
+            var row = row
+            row.latency = serving.latency
+            row.add(serving.segments)
+            row.fillSegments(context.schema)
+            return row
+        }
     }
 
     private static func truths(

@@ -115,12 +115,29 @@ public struct TelemetryDecoder: Sendable {
             try read(flat: log, into: &row, kind)
         }
         guard row.hasPrediction || row.hasTruth else { throw LogRejection("no prediction") }
+        addServing(to: &row, of: log, schema)
         if case .feature(let name)? = schema?.identity,
             let place = row.features.firstIndex(where: { $0.name == name })
         {
             row.id = row.features.remove(at: place).value.wireValue.name
         }
         return row
+    }
+
+    /// Slices, a latency and an error stand in the body, or are attributes of the record or its resource.
+    private func addServing(to row: inout WireRow, of log: LogRecord, _ schema: ModelSchema?) {
+        guard row.hasPrediction else { return }
+        var context = ServingContext()
+        context.add(all: log.body["segments"]?.object ?? [])
+        context.add(declared: schema?.segments ?? [], of: log.attributes + log.resource)
+        row.add(context.segments)
+        row.fillSegments(schema)
+        func attribute(_ name: String) -> WireValue? {
+            log.attributes.first { $0.key == name }?.value
+        }
+        row.latency = row.latency ?? attribute("latency_ms")?.double
+        let error = attribute("error.type") ?? attribute("exception.type")
+        row.error = row.error ?? error?.name.map { String($0.prefix(200)) }
     }
 
     private func read(
@@ -140,9 +157,9 @@ public struct TelemetryDecoder: Sendable {
                 }
                 continue
             }
-            let role = mapping.role(of: member.key)
+            let role = member.key == "error" ? .error : mapping.role(of: member.key)
             // Native records have no further columns; what else is logged is the sender's business.
-            if role == .feature { continue }
+            if role == .feature || member.key == "segments" { continue }
             guard row.take(member.value, as: role, column: member.key, kind: kind) else {
                 throw LogRejection("\(member.key): not a \(role.rawValue)")
             }
@@ -180,7 +197,8 @@ extension ColumnMapping.Role {
     fileprivate var isOutput: Bool {
         switch self {
         case .prediction, .score, .value, .truth: true
-        case .id, .ts, .model, .version, .revision, .feature, .ignore: false
+        case .id, .ts, .model, .version, .revision, .latency, .error, .segment, .feature, .ignore:
+            false
         }
     }
 }

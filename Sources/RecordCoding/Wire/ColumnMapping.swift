@@ -13,6 +13,12 @@ public struct ColumnMapping: Sendable, Equatable {
         case value
         /// Ground truth.
         case truth
+        /// Milliseconds that serving took.
+        case latency
+        /// What went wrong in serving.
+        case error
+        /// A slice of the traffic, by the column's name; any number of columns.
+        case segment
         case feature
         case ignore
     }
@@ -45,6 +51,8 @@ public struct ColumnMapping: Sendable, Equatable {
         .truth: [
             "label", "ground_truth", "truth", "target", "actual", "y_true", "true_label", "outcome",
         ],
+        .latency: ["latency_ms", "execution_time_ms", "execution_duration_ms"],
+        .error: ["error_message"],
         .ignore: ["trace_id", "bento_meta"],
     ]
 
@@ -63,7 +71,7 @@ public struct ColumnMapping: Sendable, Equatable {
     private func fallback(_ column: String, _ other: Role) -> Role {
         let name = String(column.lowercased().map { $0 == " " || $0 == "-" ? "_" : $0 })
         guard let role = Self.roleOfName[name] else { return other }
-        return role != .ignore && roles.values.contains(role) ? other : role
+        return role != .ignore && role != .segment && roles.values.contains(role) ? other : role
     }
 }
 
@@ -96,6 +104,16 @@ extension WireRow {
             self.value = value.double
             return self.value != nil
         case .truth: return readTruth(value, task: kind.task)
+        case .latency:
+            latency = value.double
+            return latency != nil
+        case .error:
+            error = value.name.map { String($0.prefix(200)) }
+            return error != nil
+        case .segment:
+            guard let text = value.name else { return false }
+            add([Segment(key: column, value: text)])
+            return true
         case .feature:
             guard let scalar = WireScalar(value) else { return false }
             features.append(Feature(column, scalar))

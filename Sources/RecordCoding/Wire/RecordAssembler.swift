@@ -199,6 +199,7 @@ private struct PredictionColumns {
     private var placeOfName: [String: Int] = [:]
     private var versions = TextColumnBuilder()
     private var labels = TextColumnBuilder()
+    private var serving = ServingColumns()
 
     init(model: ModelID) {
         batch = PredictionBatch(model: model)
@@ -211,6 +212,10 @@ private struct PredictionColumns {
         kindOf: (ModelID, String) -> FeatureKind?
     ) -> ItemError? {
         let index = batch.rowCount
+        if let fault = serving.fault(of: row, limits: limits) {
+            return ItemError(
+                line: line, pointer: fault.pointer, code: fault.code, detail: fault.detail)
+        }
         var places: [Int] = []
         places.reserveCapacity(row.features.count)
         let countBefore = features.count
@@ -260,6 +265,7 @@ private struct PredictionColumns {
             return issue
         }
         for (feature, place) in zip(row.features, places) { append(feature.value, to: place) }
+        serving.append(row, at: index)
         batch.identities.append(row.id.map { hash.identity(ofBytes: $0.utf8) } ?? .none)
         batch.times.append((row.time ?? arrival).milliseconds)
         batch.scores.append(row.score ?? .nan)
@@ -316,6 +322,7 @@ private struct PredictionColumns {
 
     consuming func finished() -> PredictionBatch {
         let rowCount = batch.rowCount
+        serving.finish(&batch)
         batch.versions = versions.finished(rowCount: rowCount)
         batch.labels = labels.finished(rowCount: rowCount)
         batch.truthLabels = TextColumnBuilder().finished(rowCount: rowCount)

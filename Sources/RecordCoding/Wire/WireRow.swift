@@ -61,6 +61,12 @@ public struct WireRow: Equatable, Sendable {
     public var truthTime: EventTime?
     /// Of the ground truth: the highest wins.
     public var revision: Int64 = 0
+    /// Milliseconds that serving took, at least 0.
+    public var latency: Double?
+    /// What went wrong in serving.
+    public var error: String?
+    /// The slices that the row belongs to, with distinct keys.
+    public var segments: [Segment] = []
 
     /// This is a feature's name and value.
     public struct Feature: Equatable, Sendable {
@@ -81,7 +87,7 @@ public struct WireRow: Equatable, Sendable {
 
     /// True when the row says what was predicted, or from what.
     public var hasPrediction: Bool {
-        !features.isEmpty || label != nil || score != nil || value != nil
+        !features.isEmpty || label != nil || score != nil || value != nil || error != nil
     }
     /// True when the row says what was true.
     public var hasTruth: Bool { truthLabel != nil || truthValue != nil }
@@ -112,6 +118,12 @@ public struct WireRow: Equatable, Sendable {
         if let score { output.append(("score", .double(score))) }
         if let value { output.append(("value", .double(value))) }
         if !output.isEmpty { prediction.append(("prediction", .object(output))) }
+        if !segments.isEmpty {
+            prediction.append(
+                ("segments", .object(segments.map { ($0.key, .string($0.value)) })))
+        }
+        if let latency { prediction.append(("latency_ms", .double(latency))) }
+        if let error { prediction.append(("error", .string(error))) }
         var truth = common
         if let time = truthTime ?? time { truth.append(("ts", .string("\(time)"))) }
         if let truthLabel { truth.append(("label", .string(truthLabel))) }

@@ -47,11 +47,17 @@ struct ReplayCommand: AsyncParsableCommand {
         name: .customLong("column"),
         help: """
             ROLE=COLUMN of CSV, as often as needed; roles are id, ts, model, version, prediction, \
-            score, value, truth, revision, feature and ignore.
+            score, value, truth, revision, latency, error, segment, feature and ignore.
             """)
     var columns: [String] = []
     @Option(help: "The columns of CSV that are features, with commas between; default all others.")
     var features: String?
+    @Flag(
+        help: """
+            Count requests without a response, and responses without a request, when all files have \
+            been read; with --data.
+            """)
+    var unpaired = false
     @Flag(
         inversion: .prefixedNo, help: "Say every second how far the reading is, on standard error.")
     var progress = true
@@ -142,7 +148,17 @@ struct ReplayCommand: AsyncParsableCommand {
         let waiting = try await runner.read { monitor in
             monitor.collector.models.values.reduce(0) { $0 + $1.pairing.waitingCount }
         }
-        if waiting > 0 { print("\(waiting) requests or responses wait for their other half") }
+        if waiting > 0, unpaired {
+            // As if the time had passed for which a half waits.
+            let later = WallClock.now().advanced(
+                byMilliseconds: InferencePairing.waitMilliseconds + 1)
+            _ = try await runner.submit([.tick(later)])
+            print("\(waiting) requests or responses without their other half")
+        } else if waiting > 0 {
+            print(
+                "\(waiting) requests or responses wait for their other half; "
+                    + "--unpaired counts them alone")
+        }
         await runner.stop()
     }
 
@@ -169,7 +185,8 @@ struct ReplayCommand: AsyncParsableCommand {
             let records = try assembler.finish()
             return records.predictions.map { .predictions($0) }
                 + records.groundTruth.map { .groundTruth($0) }
-        case .foreign(.halves(let halves), _): return halves.map { .inference($0) }
+        case .foreign(.halves(let halves, let truths), _):
+            return halves.map { .inference($0) } + truths.map { .groundTruth($0) }
         }
     }
 
@@ -242,6 +259,9 @@ struct ReplayCommand: AsyncParsableCommand {
                 }
                 line += RecordFile.lineCount(of: bytes)
                 report.show(file, rowCount: counts.accepted + counts.duplicates)
+            }
+            for (reason, count) in (decoder?.ignored ?? [:]).sorted(by: { $0.key < $1.key }) {
+                print("\(path): \(count) events ignored: \(reason)")
             }
             if let roles = decoder?.roles, !roles.isEmpty {
                 let text = roles.map { "\($0.column) \($0.role.rawValue)" }.joined(separator: ", ")

@@ -78,7 +78,7 @@ public struct Collector: Sendable {
 
     /// Counts in alone what has waited too long for its other half at `time`.
     public mutating func expireHalves(at time: EventTime, on occasion: ModelCollector.Occasion) {
-        for model in models.keys.sorted() where models[model]?.pairing.isEmpty == false {
+        for model in models.keys.sorted() where models[model]?.hasHalves == true {
             withModel(model) { $0.expireHalves(at: time, on: occasion) }
         }
     }

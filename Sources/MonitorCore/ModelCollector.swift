@@ -127,6 +127,9 @@ public struct ModelCollector: Sendable {
         }
     }
 
+    /// True while halves wait, or are remembered.
+    var hasHalves: Bool { !pairing.isEmpty }
+
     /// Counts in alone what has waited too long for its other half at `time`.
     public mutating func expireHalves(at time: EventTime, on occasion: Occasion) {
         pairing.expire(at: time)

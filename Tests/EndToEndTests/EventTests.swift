@@ -109,6 +109,91 @@ extension EndToEndTests {
         }
 
         @Test(.timeLimit(.minutes(3)))
+        func `a call's slices, duration and failure are measured`() throws {
+            let site = try Site("event-facts")
+            let schema = #"{"segments":["team","region"],"task":"multiclass"}"#
+            let put = try site.client.send(
+                "PUT", "/v1/models/sklearn-iris", headers: ["Content-Type": "application/json"],
+                body: Array(schema.utf8))
+            #expect(put.status < 300, "\(put.text)")
+            try site.client.pinReference(
+                of: "sklearn-iris",
+                (0..<200).map {
+                    #"{"features":{"x":\#($0 % 10)},"prediction":{"label":"a"},"label":"a"}"#
+                })
+            let body =
+                #"{"inputs":[{"name":"x","shape":[2],"datatype":"FP32","data":[1,2]},{"name":"region","shape":[2],"datatype":"BYTES","data":["eu","us"]}]}"#
+            func log(_ side: String, _ id: String, at time: String, _ body: String) throws {
+                var headers = kserveHeaders(side, id: id)
+                headers["ce-annotations"] = #"{"team":"risk"}"#
+                headers["ce-time"] = time
+                headers["ce-recordedtime"] = time
+                let answer = try site.client.post("/", Array(body.utf8), headers: headers)
+                #expect(answer.status == 202, "\(answer.text)")
+            }
+            try log("request", "a", at: "2026-11-23T10:00:00.0000005Z", body)
+            try log(
+                "response", "a", at: "2026-11-23T10:00:00.040Z",
+                #"{"model_name":"m","outputs":[{"name":"y","shape":[2],"datatype":"BYTES","data":["a","b"]}]}"#
+            )
+            try log("request", "b", at: "2026-11-23T10:00:01Z", body)
+            try log("response", "b", at: "2026-11-23T10:00:01.1Z", #"{"error":"out of memory"}"#)
+
+            func value(_ statistic: String, _ segment: String? = nil) throws -> Double? {
+                let answer = try site.client.get(
+                    "/v1/models/sklearn-iris/measurements?window=1d&statistic=\(statistic)"
+                        + "&from=2026-11-23T00:00:00Z&to=2026-11-24T00:00:00Z"
+                        + (segment.map { "&segment=\($0)" } ?? ""))
+                return try answer.decoded(as: MeasurementsAnswer.self).measurements.first?.value
+            }
+            #expect(try value("volume") == 4)
+            #expect(try value("error_rate") == 0.5)
+            let slow = try #require(try value("latency_p99"))
+            #expect(abs(slow - 100) < 5)
+            #expect(try value("volume", "team:risk") == 4)
+            #expect(try value("volume", "region:eu") == 2)
+        }
+
+        @Test(.timeLimit(.minutes(3)))
+        func `what is refused is counted and kept, what is not meant for us is counted`() throws {
+            let site = try Site("rejects")
+            var explainer = kserveHeaders("request", id: "x")
+            explainer["ce-component"] = "explainer"
+            let refused: [(String, String, [String: String])] = [
+                ("/", "{", kserveHeaders("request", id: "1")),
+                ("/v1/events", #"{"x":1}"#, kserveHeaders("request", id: "2")),
+                ("/data/upload", "{}", ["Content-Type": "application/json"]),
+                ("/v1/logs", "[]", ["Content-Type": "application/json"]),
+                ("/v1/predictions", "{", ["Content-Type": "application/json"]),
+            ]
+            for (path, body, headers) in refused {
+                #expect(
+                    try site.client.post(path, Array(body.utf8), headers: headers).status == 400)
+            }
+            #expect(
+                try site.client.post("/", Array("{}".utf8), headers: explainer).status == 202)
+
+            func status() throws -> String { try site.client.get("/v1/status").text }
+            for part in [
+                #"{"route":"/","code":"malformed-json","count":1}"#,
+                #"{"route":"/v1/events","code":"batch-invalid","count":1}"#,
+                #"{"route":"/data/upload","code":"batch-invalid","count":1}"#,
+                #"{"route":"/v1/logs","code":"batch-invalid","count":1}"#,
+                #"{"route":"/v1/predictions","code":"malformed-json","count":1}"#,
+                #"{"route":"/","reason":"component","count":1}"#,
+            ] { #expect(try status().contains(part), "\(part): \(try status())") }
+            let rejects = try site.client.get("/v1/rejects").text
+            // The newest first; a client of our own has read its answer.
+            #expect(rejects.hasPrefix(#"{"rejects":[{"at":"#))
+            #expect(rejects.contains(#""body":"{\"x\":1}""#), "\(rejects)")
+            #expect(!rejects.contains("/v1/predictions"))
+            #expect(site.server.stop() == 0)
+            try site.restart()
+            #expect(try site.client.get("/v1/rejects").text == rejects)
+            #expect(try site.client.get("/readyz").status == 200)
+        }
+
+        @Test(.timeLimit(.minutes(3)))
         func `answers are those that senders understand`() throws {
             let site = try Site("event-answers")
             let good = kserveHeaders("request", id: "g")

@@ -63,6 +63,79 @@ extension EndToEndTests {
             #expect(zipped.text.contains("-: \(accepted) records, 0 duplicates") || name == "azure")
         }
 
+        /// Each format that `replay` reads, and how many records each file holds.
+        private static let files: [(String, String, [String], Int)] = [
+            ("sagemaker", sageMaker, ["--model", "m"], 2),
+            ("azure", azure, [], 4),
+            ("databricks", databricks, ["--model", "m"], 2),
+            ("csv", csv, ["--model", "m"] + csvOptions, 60),
+            (
+                "ndjson",
+                (0..<30).map {
+                    #"{"id":"\#($0)","ts":"2026-11-23T10:00:00Z","features":{"x":\#($0)}}"# + "\n"
+                }.joined(), ["--model", "m"], 30
+            ),
+        ]
+
+        @Test(.timeLimit(.minutes(3)))
+        func `every format is read plain, gzip and zstd, from a file and from standard input`()
+            throws
+        {
+            let folder = try Repository.temporaryFolder("formats")
+            defer { try? FileManager.default.removeItem(at: folder) }
+            for (name, text, options, count) in Self.files {
+                for encoder in [nil, "gzip", "zstd"] {
+                    let bytes = try encoder.map { try compressed(Array(text.utf8), by: $0) }
+                    let content = bytes ?? Array(text.utf8)
+                    // Nothing of the name tells the format or the compression.
+                    let file = folder.appendingPathComponent("recorded")
+                    try Data(content).write(to: file)
+                    for source in [file.path, "-"] {
+                        let what =
+                            "\(name), \(encoder ?? "plain"), \(source == "-" ? "standard input" : "file")"
+                        let data = folder.appendingPathComponent("data").path
+                        try? FileManager.default.removeItem(atPath: data)
+                        let run = try CommandRun(
+                            CommandRun.leeway, ["replay", source, "--data", data] + options,
+                            input: source == "-" ? content : nil)
+                        #expect(run.status == 0, "\(what): \(run.errors)")
+                        let verified = try CommandRun(
+                            CommandRun.leeway, ["verify", "--data", data])
+                        #expect(verified.status == 0, "\(what): \(verified.errors)")
+                        #expect(
+                            verified.text.contains("\(count) records, 1 models; no difference"),
+                            "\(what): \(verified.text)")
+                    }
+                }
+            }
+        }
+
+        @Test(.timeLimit(.minutes(3)))
+        func `a cut or changed file ends the replay with its reason, after what was good`() throws {
+            let folder = try Repository.temporaryFolder("cut")
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let text = Self.files[4].1
+            for encoder in ["gzip", "zstd"] {
+                let packed = try compressed(Array(text.utf8), by: encoder)
+                var flipped = packed
+                flipped[packed.count / 2] ^= 0x5A
+                for (index, bytes) in [Array(packed.dropLast(3)), flipped, packed + [0, 1]]
+                    .enumerated()
+                {
+                    let file = folder.appendingPathComponent("\(encoder)-\(index)")
+                    try Data(bytes).write(to: file)
+                    let run = try CommandRun(
+                        CommandRun.leeway,
+                        [
+                            "replay", file.path, "--model", "m", "--data",
+                            folder.appendingPathComponent("data").path,
+                        ])
+                    #expect(run.status == 1, "\(encoder) \(index): \(run.text)")
+                    #expect(run.errors.contains(file.path), "\(run.errors)")
+                }
+            }
+        }
+
         @Test(.timeLimit(.minutes(3)))
         func `a bad line, a bad option and an unknown content end with their reason`() throws {
             let folder = try Repository.temporaryFolder("foreign-bad")

@@ -173,7 +173,7 @@ extension EndToEndTests {
             #expect(
                 try site.client.post("/", Array("{}".utf8), headers: explainer).status == 202)
 
-            func status() throws -> String { try site.client.get("/v1/status").text }
+            let status = try site.client.get("/v1/status").text
             for part in [
                 #"{"route":"/","code":"malformed-json","count":1}"#,
                 #"{"route":"/v1/events","code":"batch-invalid","count":1}"#,
@@ -181,7 +181,7 @@ extension EndToEndTests {
                 #"{"route":"/v1/logs","code":"batch-invalid","count":1}"#,
                 #"{"route":"/v1/predictions","code":"malformed-json","count":1}"#,
                 #"{"route":"/","reason":"component","count":1}"#,
-            ] { #expect(try status().contains(part), "\(part): \(try status())") }
+            ] { #expect(status.contains(part), "\(part): \(status)") }
             let rejects = try site.client.get("/v1/rejects").text
             // The newest first; a client of our own has read its answer.
             #expect(rejects.hasPrefix(#"{"rejects":[{"at":"#))

@@ -43,8 +43,9 @@ let package = Package(
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CPrefetch"),
         // Layer 1
-        module("StreamingStatistics"),
+        module("StreamingStatistics", ["CPrefetch"]),
         module("RecordCoding", ["MonitoringDomain", "ByteCoding", "CZstd", "CZlib"]),
         module(
             "RuleLanguage", ["MonitoringDomain"],

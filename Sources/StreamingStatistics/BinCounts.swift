@@ -86,7 +86,7 @@ public struct BinCounts: Equatable, Sendable {
     /// - Complexity: O(values + binCount); for a few values `bins(of:into:)` is cheaper.
     public mutating func add(_ values: Span<Double>, edges: BinEdges) -> UInt64 {
         precondition(edges.binCount == binCount, "\(edges.binCount) and \(binCount) bins")
-        return add(count: values.count) { edges.count(values.extracting($0), into: &$1) }
+        return add { edges.count(values, into: &$0) }
     }
 
     /// The same for values of single precision.
@@ -94,26 +94,14 @@ public struct BinCounts: Equatable, Sendable {
     /// - Precondition: `edges` have these bins.
     public mutating func add(_ values: Span<Float>, edges: NarrowBinEdges) -> UInt64 {
         precondition(edges.edges.binCount == binCount, "\(edges.edges.binCount), \(binCount) bins")
-        return add(count: values.count) { edges.count(values.extracting($0), into: &$1) }
+        return add { edges.count(values, into: &$0) }
     }
 
-    private mutating func add(
-        count: Int, _ countPart: (Range<Int>, inout [UInt32]) -> Void
-    ) -> UInt64 {
-        var lanes = [UInt32](repeating: 0, count: 2 * (binCount + 1))
-        var missing: UInt64 = 0
-        var start = 0
-        // Parts that a count of 32 bits holds.
-        while start < count {
-            let end = start + min(count - start, 1 << 31)
-            countPart(start..<end, &lanes)
-            for bin in 0..<binCount {
-                add(bin, count: UInt64(lanes[2 * bin]) + UInt64(lanes[2 * bin + 1]))
-            }
-            missing += UInt64(lanes[2 * binCount]) + UInt64(lanes[2 * binCount + 1])
-            start = end
-            if start < count { for index in lanes.indices { lanes[index] = 0 } }
-        }
+    private mutating func add(_ count: (inout [UInt64]) -> UInt64) -> UInt64 {
+        var counts = [UInt64](repeating: 0, count: binCount + BinEdges.spareCount)
+        let missing = count(&counts)
+        counts.removeLast(BinEdges.spareCount)
+        merge(counts)
         return missing
     }
 
@@ -144,14 +132,26 @@ public struct BinCounts: Equatable, Sendable {
         precondition(binCount == other.binCount, "\(binCount) and \(other.binCount) bins")
         if case .dense(let counts) = other.storage {
             densify()
-            guard case .dense(var own) = storage else { return }
-            storage = .sparse([])
-            for bin in 0..<binCount { own[bin] += counts[bin] }
-            storage = .dense(own)
-            total += other.total
+            merge(counts)
         } else {
             other.forEachNonZero { add($0, count: $1) }
         }
+    }
+
+    /// Adds [binCount] counts; they stay sparse where few bins are touched.
+    private mutating func merge(_ counts: [UInt64]) {
+        let touched = counts.count { $0 > 0 }
+        if touched > Self.sparseCountMax { densify() }
+        guard case .dense(var own) = storage else {
+            for bin in counts.indices { add(bin, count: counts[bin]) }
+            return
+        }
+        storage = .sparse([])
+        for bin in counts.indices {
+            own[bin] += counts[bin]
+            total += counts[bin]
+        }
+        storage = .dense(own)
     }
 
     /// This is the count of one bin.

@@ -17,6 +17,8 @@ public struct BinEdges: Equatable, Sendable {
     /// The number of bins, `edges.count + 1`.
     public var binCount: Int { edges.count + 1 }
 
+    /// More counts than bins are needed while values are counted.
+    static let spareCount = EdgeTable<Double>.spareCount
     /// Tail bins on each side beyond the reference's range, of widths that double.
     static let tailBinCount = 16
 
@@ -165,8 +167,8 @@ public struct BinEdges: Equatable, Sendable {
         table.bins(of: values, into: &bins)
     }
 
-    /// Adds values to two counts of each bin, [(binCount + 1) · 2], the last two of NaN.
-    func count(_ values: Span<Double>, into lanes: inout [UInt32]) {
-        table.count(values, into: &lanes)
+    /// Adds to the counts of bins, [binCount + `spareCount`]; returns how many values were NaN.
+    func count(_ values: Span<Double>, into counts: inout [UInt64]) -> UInt64 {
+        table.count(values, into: &counts)
     }
 }

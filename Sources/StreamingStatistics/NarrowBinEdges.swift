@@ -21,7 +21,7 @@ public struct NarrowBinEdges: Sendable {
         table.bins(of: values, into: &bins)
     }
 
-    func count(_ values: Span<Float>, into lanes: inout [UInt32]) {
-        table.count(values, into: &lanes)
+    func count(_ values: Span<Float>, into counts: inout [UInt64]) -> UInt64 {
+        table.count(values, into: &counts)
     }
 }

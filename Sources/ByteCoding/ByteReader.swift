@@ -114,10 +114,12 @@ public struct ByteReader: Sendable {
         let start = offset
         offset += count * size
         return bytes.withUnsafeBytes { raw in
-            (0..<count).map {
-                Integer(
-                    littleEndian: raw.loadUnaligned(
-                        fromByteOffset: start + $0 * size, as: Integer.self))
+            [Integer](unsafeUninitializedCapacity: count) { values, initialized in
+                UnsafeMutableRawBufferPointer(values).copyMemory(
+                    from: UnsafeRawBufferPointer(rebasing: raw[start..<start + count * size]))
+                initialized = count
+                guard Integer(littleEndian: 1) != 1 else { return }
+                for index in values.indices { values[index] = Integer(littleEndian: values[index]) }
             }
         }
     }

@@ -11,9 +11,21 @@ public struct ByteWriter: Sendable {
     /// Appends one byte: 0 or 1.
     public mutating func write(_ value: Bool) { bytes.append(value ? 1 : 0) }
 
-    /// Appends any fixed-width integer, little-endian.
+    /// Appends any integer of up to 64 bits, little-endian.
+    @inlinable
     public mutating func write<Integer: FixedWidthInteger>(_ value: Integer) {
-        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+        // So that the caller's module knows the size: a generic call costs more than the bytes.
+        append(UInt64(truncatingIfNeeded: value), sizeBytes: Integer.bitWidth / 8)
+    }
+
+    /// Appends the lowest bytes of a word, little-endian.
+    ///
+    /// - Precondition: `sizeBytes` is in 1...8.
+    public mutating func append(_ word: UInt64, sizeBytes: Int) {
+        precondition(sizeBytes >= 1 && sizeBytes <= 8, "\(sizeBytes) bytes of a word")
+        withUnsafeBytes(of: word.littleEndian) {
+            bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0[..<sizeBytes]))
+        }
     }
 
     /// Appends the bit pattern, so that NaN payloads and the sign of zero survive.
@@ -42,16 +54,17 @@ public struct ByteWriter: Sendable {
 
     /// Appends a count and the elements, little-endian.
     public mutating func write(_ values: [Double]) {
-        writeCount(values.count)
-        bytes.reserveCapacity(bytes.count + values.count * 8)
-        for value in values { write(value) }
+        write(values.map(\.bitPattern))
     }
 
     /// Appends a count and the elements, little-endian.
     public mutating func write<Integer: FixedWidthInteger>(_ values: [Integer]) {
         writeCount(values.count)
-        bytes.reserveCapacity(bytes.count + values.count * (Integer.bitWidth / 8))
-        for value in values { write(value) }
+        if Integer(littleEndian: 1) == 1 {
+            values.withUnsafeBytes { bytes.append(contentsOf: $0) }
+        } else {
+            for value in values { write(value) }
+        }
     }
 
     /// Appends a count and each text with its own count.

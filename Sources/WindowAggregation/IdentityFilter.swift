@@ -47,7 +47,9 @@ struct IdentityFilter: Sendable, Equatable {
     mutating func insert(_ identity: RecordIdentity) {
         let start = start(identity)
         let mask = Self.mask(identity)
-        for lane in 0..<4 { words[start + lane] |= mask[lane] }
+        words.withUnsafeMutableBufferPointer { words in
+            for lane in 0..<4 { words[start + lane] |= mask[lane] }
+        }
     }
 
     func mayContain(_ identity: RecordIdentity) -> Bool {

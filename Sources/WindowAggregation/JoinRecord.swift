@@ -111,14 +111,25 @@ extension PredictionBatch {
     func contentDigests() -> [UInt16] {
         var sums = [UInt64](repeating: 0, count: rowCount)
         func add(_ numbers: [Double], _ salt: UInt64) {
-            for (row, number) in numbers.enumerated() where !number.isNaN {
-                sums[row] &+= (number.bitPattern ^ salt) &* 0xD6E8_FEB8_6659_FD93
+            precondition(numbers.count == rowCount, "\(numbers.count) of \(rowCount) rows")
+            sums.withUnsafeMutableBufferPointer { sums in
+                numbers.withUnsafeBufferPointer { numbers in
+                    for row in numbers.indices {
+                        let number = numbers[row]
+                        let term = (number.bitPattern ^ salt) &* 0xD6E8_FEB8_6659_FD93
+                        sums[row] &+= number == number ? term : 0
+                    }
+                }
             }
         }
         func add(_ texts: TextColumn, _ salt: UInt64) {
+            precondition(texts.codes.count == rowCount, "\(texts.codes.count) of \(rowCount) rows")
+            if texts.dictionary.isEmpty { return }
             let words = texts.dictionary.map { stableHash($0, salt) }
-            for (row, code) in texts.codes.enumerated() where code != TextColumn.missing {
-                sums[row] &+= words[Int(code)]
+            sums.withUnsafeMutableBufferPointer { sums in
+                for (row, code) in texts.codes.enumerated() where code != TextColumn.missing {
+                    sums[row] &+= words[Int(code)]
+                }
             }
         }
         for (name, column) in features {

@@ -25,19 +25,25 @@ extension OutcomeJoin {
         let isWide = records.wides.contains { $0 != JoinRecord.Wide() }
         writer.writeCount(records.cores.count)
         writer.write(isWide)
-        var words: [UInt64] = []
-        words.reserveCapacity(records.cores.count * (isWide ? 9 : 5))
-        for place in records.cores.indices {
-            let record = records[place]
-            words += [
-                record.core.high, record.core.low, UInt64(bitPattern: record.core.time),
-                record.core.number, record.core.codes,
-            ]
-            guard isWide else { continue }
-            words += [
-                record.wide.second, record.wide.truth, UInt64(bitPattern: record.wide.revision),
-                UInt64(bitPattern: record.wide.keep),
-            ]
+        let width = isWide ? 9 : 5
+        let words = [UInt64](
+            unsafeUninitializedCapacity: records.cores.count * width
+        ) { words, count in
+            for (place, core) in records.cores.enumerated() {
+                let start = place * width
+                words.initializeElement(at: start, to: core.high)
+                words.initializeElement(at: start + 1, to: core.low)
+                words.initializeElement(at: start + 2, to: UInt64(bitPattern: core.time))
+                words.initializeElement(at: start + 3, to: core.number)
+                words.initializeElement(at: start + 4, to: core.codes)
+                guard isWide else { continue }
+                let wide = records.wides[place]
+                words.initializeElement(at: start + 5, to: wide.second)
+                words.initializeElement(at: start + 6, to: wide.truth)
+                words.initializeElement(at: start + 7, to: UInt64(bitPattern: wide.revision))
+                words.initializeElement(at: start + 8, to: UInt64(bitPattern: wide.keep))
+            }
+            count = records.cores.count * width
         }
         writer.write(words)
     }

@@ -116,6 +116,7 @@ public struct OutcomeJoin: Sendable {
         let defaultVersion = intern("default")
         let digests = batch.contentDigests()
         let candidates = candidates(among: batch.identities)
+        let places = recent.places(of: batch.identities)
         for row in 0..<batch.rowCount {
             let identity = batch.identities[row]
             let time = batch.times[row]
@@ -129,7 +130,8 @@ public struct OutcomeJoin: Sendable {
                 admission.rows.append(row)
                 continue
             }
-            let knowledge = knowledge(of: identity, isCandidate: candidates?[row] ?? false)
+            let knowledge = knowledge(
+                of: identity, at: places[row], isCandidate: candidates?[row] ?? false)
             if let known = knowledge.record, known.core.hasPrediction {
                 admission.duplicateCount += 1
                 admission.repeats.append(row)
@@ -179,6 +181,7 @@ public struct OutcomeJoin: Sendable {
     ) {
         let codes = batch.labels.dictionary.map { intern($0) }
         let candidates = candidates(among: batch.identities)
+        let places = recent.places(of: batch.identities)
         for row in 0..<batch.rowCount {
             let label = batch.labels.codes[row]
             body(
@@ -187,7 +190,8 @@ public struct OutcomeJoin: Sendable {
                     label: label == TextColumn.missing
                         ? JoinRecord.missingText : codes[Int(label)],
                     value: batch.values[row], revision: batch.revisions[row],
-                    at: batch.times[row], isCandidate: candidates?[row] ?? false))
+                    at: batch.times[row], place: places[row],
+                    isCandidate: candidates?[row] ?? false))
         }
         sealIfDue()
     }
@@ -195,11 +199,11 @@ public struct OutcomeJoin: Sendable {
     /// Takes one ground-truth record; a higher or equal revision replaces the earlier one.
     private mutating func observeTruth(
         of identity: RecordIdentity, label: UInt16, value: Double, revision: Int64, at time: Int64,
-        isCandidate: Bool
+        place: Int32, isCandidate: Bool
     ) -> TruthChange {
         let nothing = TruthChange(removed: nil, added: nil, isDuplicate: false)
         guard identity != .none else { return nothing }
-        let knowledge = knowledge(of: identity, isCandidate: isCandidate)
+        let knowledge = knowledge(of: identity, at: place, isCandidate: isCandidate)
         guard var record = knowledge.record else {
             guard time >= cutoff else {
                 tally.tooOldTruths += 1
@@ -243,8 +247,11 @@ public struct OutcomeJoin: Sendable {
         var place: Int?
     }
 
-    private mutating func knowledge(of identity: RecordIdentity, isCandidate: Bool) -> Knowledge {
-        if let place = recent.place(of: identity) {
+    /// `place` is the identity's in memory before the batch, -1 where it had none.
+    private mutating func knowledge(
+        of identity: RecordIdentity, at place: Int32, isCandidate: Bool
+    ) -> Knowledge {
+        if let place = place >= 0 ? Int(place) : recent.place(of: identity) {
             let record = recent[place]
             return Knowledge(record: record.keptTime >= cutoff ? record : nil, place: place)
         }

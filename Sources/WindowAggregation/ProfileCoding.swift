@@ -157,27 +157,54 @@ extension DistinctSketch {
 extension BinCounts {
     /// A count for each bin where that is shorter, else the steps to the bins that hold a row.
     func encode(to writer: inout ByteWriter) {
-        var touched = 0
-        forEachNonZero { _, _ in touched += 1 }
-        let isDense = 2 * touched > binCount
+        let (bins, counts) = touched
+        let isDense = 2 * bins.count > binCount
         writer.write(isDense)
-        guard !isDense else {
-            var next = 0
-            forEachNonZero { bin, count in
-                for _ in next..<bin { writer.write(UInt8(0)) }
-                writer.writeVarint(count)
-                next = bin + 1
-            }
-            for _ in next..<binCount { writer.write(UInt8(0)) }
-            return
+        if !isDense { writer.writeCount(bins.count) }
+        // A state is mostly this, so the numbers are put together here, and not one by one.
+        writer.append(
+            contentsOf: [UInt8](
+                // A step has at most five bytes, and a count ten.
+                unsafeUninitializedCapacity: 15 * bins.count + (isDense ? binCount : 0)
+            ) { output, size in
+                size = 0
+                var next = 0
+                for place in bins.indices {
+                    let bin = Int(bins[place])
+                    if isDense {
+                        while next < bin {
+                            output[size] = 0
+                            size += 1
+                            next += 1
+                        }
+                        next = bin + 1
+                    } else {
+                        Self.append(UInt64(bin - next), to: output, &size)
+                        next = bin
+                    }
+                    Self.append(counts[place], to: output, &size)
+                }
+                while isDense, next < binCount {
+                    output[size] = 0
+                    size += 1
+                    next += 1
+                }
+            })
+    }
+
+    /// Appends a number as `ByteWriter.writeVarint` does.
+    @inline(__always)
+    private static func append(
+        _ value: UInt64, to output: UnsafeMutableBufferPointer<UInt8>, _ size: inout Int
+    ) {
+        var rest = value
+        while rest >= 0x80 {
+            output[size] = UInt8(truncatingIfNeeded: rest) | 0x80
+            size += 1
+            rest >>= 7
         }
-        writer.writeCount(touched)
-        var last = 0
-        forEachNonZero { bin, count in
-            writer.writeCount(bin - last)
-            writer.writeVarint(count)
-            last = bin
-        }
+        output[size] = UInt8(truncatingIfNeeded: rest)
+        size += 1
     }
 
     init(decoding reader: inout ByteReader, binCount: Int) throws(ByteReadingError) {

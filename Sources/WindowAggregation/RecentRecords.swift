@@ -50,6 +50,27 @@ struct RecentRecords: Sendable {
         (low ^ high) &* 0x9E37_79B9_7F4A_7C15
     }
 
+    /// These are the places of identities, -1 where one is not in memory.
+    ///
+    /// All of a batch at once: then the memory's answers overlap instead of being waited for.
+    func places(of identities: [RecordIdentity]) -> [Int32] {
+        var places = [Int32](repeating: -1, count: identities.count)
+        guard !slots.isEmpty else { return places }
+        var firsts = [UInt32](repeating: 0, count: identities.count)
+        let mask = slots.count &- 1
+        slots.withUnsafeBufferPointer { slots in
+            for index in identities.indices {
+                let hash = Self.hash(identities[index].high, identities[index].low)
+                firsts[index] = slots[Int(truncatingIfNeeded: hash >> 24) & mask]
+            }
+        }
+        // Most ids are new, and at most every other slot is full.
+        for index in identities.indices where firsts[index] != 0 {
+            if let place = place(of: identities[index]) { places[index] = Int32(place) }
+        }
+        return places
+    }
+
     /// This is the place of an identity, nil where it is not in memory.
     func place(of identity: RecordIdentity) -> Int? {
         guard !slots.isEmpty else { return nil }
@@ -99,22 +120,29 @@ struct RecentRecords: Sendable {
     }
 
     /// Takes out the records that satisfy a predicate, sorted by identity.
+    ///
+    /// The memory is kept for those to come.
     mutating func remove(where isRemoved: (JoinRecord.Core) -> Bool) -> SortedRecords {
         var removed = SortedRecords()
         removed.cores.reserveCapacity(cores.count)
-        var kept: [JoinRecord.Core] = []
-        var keptWides: [JoinRecord.Wide] = []
-        for (place, core) in cores.enumerated() {
+        var keptCount = 0
+        for place in cores.indices {
+            let core = cores[place]
             if isRemoved(core) {
                 removed.cores.append(core)
                 if !wides.isEmpty { removed.wides.append(wides[place]) }
             } else {
-                kept.append(core)
-                if !wides.isEmpty { keptWides.append(wides[place]) }
+                cores[keptCount] = core
+                if !wides.isEmpty { wides[keptCount] = wides[place] }
+                keptCount += 1
             }
         }
-        self = RecentRecords(
-            cores: kept, wides: keptWides.allSatisfy { $0 == JoinRecord.Wide() } ? [] : keptWides)
+        cores.removeLast(cores.count - keptCount)
+        if !wides.isEmpty {
+            wides.removeLast(wides.count - keptCount)
+            if wides.allSatisfy({ $0 == JoinRecord.Wide() }) { wides = [] }
+        }
+        rebuild(size: max(slots.count, Self.size(for: keptCount)))
         removed.sort()
         return removed
     }

@@ -108,7 +108,8 @@ public struct Estimate: Equatable, Sendable {
     public var lower: Double?
     /// This is the upper end of the interval.
     public var upper: Double?
-    /// True when [lower, upper] holds the exact value with certainty, not with a probability.
+    /// True when [lower, upper] is proven, not an approximation: it holds the exact value with certainty, or for
+    /// distances of shares what the rows are drawn from, with 95 % at least at every number of rows.
     public var isCertified: Bool
     /// This is the chance of a reading at least as extreme when nothing changed, 0...1; nil without a test.
     public var pValue: Double?

@@ -1,19 +1,21 @@
 import Glibc
 
 // Distances of two rows of counts over the same bins. They are exact for these bins; a coarser binning never
-// raises any of them (data processing inequality), so each is a lower bound of the same distance over finer
-// bins. Shares are p of the window (n rows) and q of the reference (m rows); K is the number of bins that
-// hold a row of either.
+// raises any of them (data processing inequality), so each, and each lower end, is a lower bound of the same
+// distance over finer bins. Shares are p of the window (n rows) and q of the reference (m rows); K is the
+// number of bins that hold a row of either.
 //
 // Where a null distribution is given, it is that of φ-divergences: 2 D / (φ″(1) (1/n + 1/m)) → χ², K − 1
 // degrees of freedom. Source: L. Pardo, Statistical Inference Based on Divergence Measures, 2006, ch. 8.
-// The intervals are 95 % ones by the delta method, widened by the deviation that the null distribution has,
-// because without drift the first-order term vanishes.
+//
+// The intervals hold the distance, from the reference as it is stored, of what the window's rows are drawn
+// from: with 95 % at least, for every number of rows, whatever the shares. See `ShareRegion`.
 
 /// This is the Jensen–Shannon distance: the square root of the divergence, with logarithm base 2.
 ///
 /// Formula: √(½ Σ p log₂(p/a) + ½ Σ q log₂(q/a)), a = (p + q) / 2; no smoothing, 0 log 0 = 0.
-/// Source: D. Endres, J. Schindelin, IEEE Trans. Inf. Theory 49(7), 2003.
+/// Source: D. Endres, J. Schindelin, IEEE Trans. Inf. Theory 49(7), 2003, who show that it is a metric: so
+/// the interval reaches as far as the window's shares may lie from those they are drawn from.
 ///
 /// - Parameters:
 ///   - window: Counts, [binCount].
@@ -24,22 +26,17 @@ public func jensenShannon(
     window: [UInt64], reference: [UInt64]
 ) throws(UndefinedStatistic) -> StatisticValue {
     let bins = try SharedBins(window, reference)
-    var value = 0.0
-    var spread = DeltaSpread()
-    for (p, q) in bins.shares {
+    let divergence = bins.sum { p, q in
         let middle = (p + q) / 2
-        let g = p > 0 ? 0.5 * log2(p / middle) : 0
-        let h = q > 0 ? 0.5 * log2(q / middle) : 0
-        value += p * g + q * h
-        spread.add(p, g, q, h)
+        return 0.5 * (p > 0 ? p * log2(p / middle) : 0) + 0.5 * (q > 0 ? q * log2(q / middle) : 0)
     }
     // In nats 8 D / (1/n + 1/m) is the χ² variable.
-    return bins.rooted(max(0, value), spread, chiSquareScale: 8 * log(2))
+    return bins.metric(max(0, divergence), bins.region.jensenShannon, chiSquareScale: 8 * log(2))
 }
 
 /// This is the Hellinger distance.
 ///
-/// Formula: √(½ Σ (√p − √q)²); no smoothing.
+/// Formula: √(½ Σ (√p − √q)²); no smoothing. It is a metric, as the Jensen–Shannon distance is.
 /// Source: E. Hellinger, J. reine angew. Math. 136, 1909.
 ///
 /// - Parameters:
@@ -51,20 +48,13 @@ public func hellinger(
     window: [UInt64], reference: [UInt64]
 ) throws(UndefinedStatistic) -> StatisticValue {
     let bins = try SharedBins(window, reference)
-    var value = 0.0
-    var spread = DeltaSpread()
-    for (p, q) in bins.shares {
-        let difference = p.squareRoot() - q.squareRoot()
-        value += difference * difference / 2
-        spread.add(
-            p, p > 0 ? -0.5 * (q / p).squareRoot() : 0, q, q > 0 ? -0.5 * (p / q).squareRoot() : 0)
-    }
-    return bins.rooted(min(1, value), spread, chiSquareScale: 8)
+    return bins.metric(bins.squaredHellinger, bins.region.hellinger, chiSquareScale: 8)
 }
 
 /// This is the total variation distance.
 ///
-/// Formula: ½ Σ |p − q|; no smoothing.
+/// Formula: ½ Σ |p − q|; no smoothing. One row changes it by at most 1/n, and chance raises its mean by at
+/// most ½ √((K − 1) / n): the interval is [value − bias − t, value + t], t = √(ln(2/α) / 2n).
 ///
 /// - Parameters:
 ///   - window: Counts, [binCount].
@@ -75,24 +65,19 @@ public func totalVariation(
     window: [UInt64], reference: [UInt64]
 ) throws(UndefinedStatistic) -> StatisticValue {
     let bins = try SharedBins(window, reference)
-    var value = 0.0
-    var spread = DeltaSpread()
-    for (p, q) in bins.shares {
-        value += abs(p - q) / 2
-        let sign = p > q ? 0.5 : p < q ? -0.5 : 0
-        spread.add(p, sign, q, -sign)
-    }
-    value = min(1, value)
-    let width = z95 * spread.variance(bins.n, bins.m).squareRoot()
+    let value = min(1, bins.sum { abs($0 - $1) / 2 })
+    let (bias, deviation) = (bins.region.bias, bins.region.deviation)
     return StatisticValue(
-        value: value, lower: max(0, value - width), upper: min(1, value + width),
-        isCertified: false)
+        value: value, lower: max(0, value - bias - deviation), upper: min(1, value + deviation),
+        method: .concentration)
 }
 
 /// This is the Kullback–Leibler divergence of the window from the reference.
 ///
 /// Formula: Σ p ln(p / q), with half a count added to every bin that is not empty on both sides.
 /// Source: S. Kullback, R. Leibler, Ann. Math. Stat. 22(1), 1951.
+///
+/// The interval is of the divergence from the reference with half a count in each of all bins.
 ///
 /// - Parameters:
 ///   - window: Counts, [binCount].
@@ -103,15 +88,15 @@ public func kullbackLeibler(
     window: [UInt64], reference: [UInt64]
 ) throws(UndefinedStatistic) -> StatisticValue {
     let bins = try SharedBins(window, reference, addedCount: 0.5)
-    var value = 0.0
-    var spread = DeltaSpread()
-    for (p, q) in bins.shares {
-        let ratio = log(p / q)
-        value += p * ratio
-        spread.add(p, ratio + 1, q, -p / q)
-    }
-    value = max(0, value)
-    return bins.plain(value, spread, chiSquareScale: 2)
+    let value = max(0, bins.sum { $0 * log($0 / $1) })
+    let half = Double(reference.count) / 2
+    let ends = bins.region.divergences(
+        of: window.map { Double($0) / bins.n },
+        near: window.map { (Double($0) + 0.5) / (bins.n + half) },
+        from: reference.map { (Double($0) + 0.5) / (bins.m + half) })
+    return bins.tested(
+        value, lower: max(0, min(value, ends.lower)), upper: max(value, ends.upper),
+        variable: 2 * value)
 }
 
 /// This is Pearson's chi-square test of homogeneity of two rows of counts, without continuity correction.
@@ -142,7 +127,7 @@ public func chiSquareHomogeneity(
     }
     let value = sum * bins.n * bins.m
     return StatisticValue(
-        value: value, lower: value, upper: value, isCertified: true,
+        value: value, lower: value, upper: value, method: .exact,
         pValue: chiSquareSurvival(value, degreesOfFreedom: degrees), degreesOfFreedom: degrees)
 }
 
@@ -155,6 +140,8 @@ private struct SharedBins {
     var shares: [(Double, Double)] = []
     let n: Double
     let m: Double
+    /// Of all bins: what the window is drawn from may reach those that are empty on both sides.
+    let region: ShareRegion
 
     init(
         _ window: [UInt64], _ reference: [UInt64], addedCount: Double = 0
@@ -164,6 +151,7 @@ private struct SharedBins {
         m = reference.reduce(0.0) { $0 + Double($1) }
         guard n > 0 else { throw .windowEmpty }
         guard m > 0 else { throw .referenceEmpty }
+        region = ShareRegion(rowCount: n, binCount: window.count)
         let bins = window.indices.filter { window[$0] > 0 || reference[$0] > 0 }
         let added = addedCount * Double(bins.count)
         shares = bins.map {
@@ -174,42 +162,37 @@ private struct SharedBins {
         }
     }
 
-    private var unit: Double { 1 / n + 1 / m }
+    func sum(_ term: (Double, Double) -> Double) -> Double {
+        shares.reduce(0) { $0 + term($1.0, $1.1) }
+    }
 
-    /// A divergence D of which `chiSquareScale` · D / (1/n + 1/m) is the χ² variable of no drift.
-    func plain(_ value: Double, _ spread: DeltaSpread, chiSquareScale: Double) -> StatisticValue {
+    var squaredHellinger: Double {
+        min(
+            1,
+            sum { p, q in
+                let difference = p.squareRoot() - q.squareRoot()
+                return difference * difference / 2
+            })
+    }
+
+    /// With the p-value of a χ² variable in units of 1/n + 1/m.
+    func tested(
+        _ value: Double, lower: Double, upper: Double, variable: Double
+    ) -> StatisticValue {
         let degrees = shares.count - 1
-        let null = 2 * Double(degrees) * (unit / chiSquareScale) * (unit / chiSquareScale)
-        let width = z95 * (spread.variance(n, m) + null).squareRoot()
         return StatisticValue(
-            value: value, lower: max(0, value - width), upper: value + width, isCertified: false,
+            value: value, lower: lower, upper: upper, method: .concentration,
             pValue: degrees > 0
-                ? chiSquareSurvival(value * chiSquareScale / unit, degreesOfFreedom: degrees) : 1,
+                ? chiSquareSurvival(variable / (1 / n + 1 / m), degreesOfFreedom: degrees) : 1,
             degreesOfFreedom: degrees)
     }
 
-    /// The square root of a divergence within 0...1.
-    func rooted(_ value: Double, _ spread: DeltaSpread, chiSquareScale: Double) -> StatisticValue {
-        var result = plain(value, spread, chiSquareScale: chiSquareScale)
-        result.value = min(1, result.value.squareRoot())
-        result.lower = min(result.value, result.lower.squareRoot())
-        result.upper = max(result.value, min(1, result.upper.squareRoot()))
-        return result
-    }
-}
-
-/// The delta method's sums: g and h are the derivatives by a bin's share of the window and reference.
-private struct DeltaSpread {
-    private var (g1, g2, h1, h2) = (0.0, 0.0, 0.0, 0.0)
-
-    mutating func add(_ p: Double, _ g: Double, _ q: Double, _ h: Double) {
-        g1 += p * g
-        g2 += p * g * g
-        h1 += q * h
-        h2 += q * h * h
-    }
-
-    func variance(_ n: Double, _ m: Double) -> Double {
-        max(0, g2 - g1 * g1) / n + max(0, h2 - h1 * h1) / m
+    /// The square root of a divergence within 0...1, a metric, with how far the window's shares may lie from
+    /// those they are drawn from; `chiSquareScale` times the divergence is the χ² variable.
+    func metric(_ squared: Double, _ reach: Double, chiSquareScale: Double) -> StatisticValue {
+        let value = min(1, squared.squareRoot())
+        return tested(
+            value, lower: max(0, value - reach), upper: min(1, value + reach),
+            variable: squared * chiSquareScale)
     }
 }

@@ -32,7 +32,7 @@ extension NumericProfile {
         let (lower, upper) = (between(\.lower), between(\.upper))
         return StatisticValue(
             value: min(upper, max(lower, between(\.value))), lower: lower, upper: upper,
-            isCertified: true)
+            method: .bins)
     }
 
     /// The value of a rank, 0 for the smallest.
@@ -57,10 +57,10 @@ extension NumericProfile {
         let share = (Double(rank - start) + 0.5) / Double(found.count)
         let value = lower * (1 - share) + upper * share
         return StatisticValue(
-            value: min(upper, max(lower, value)), lower: lower, upper: upper, isCertified: true)
+            value: min(upper, max(lower, value)), lower: lower, upper: upper, method: .bins)
     }
 
     private func exactly(_ value: Double) -> StatisticValue {
-        StatisticValue(value: value, lower: value, upper: value, isCertified: true)
+        StatisticValue(value: value, lower: value, upper: value, method: .exact)
     }
 }

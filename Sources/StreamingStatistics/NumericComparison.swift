@@ -45,7 +45,7 @@ public struct NumericComparison: Sendable {
                 window: window.counts, reference: reference.counts, edges: edges)
         else { throw .referenceAllMissing }
         return StatisticValue(
-            value: bounds.lower, lower: bounds.lower, upper: bounds.upper, isCertified: true,
+            value: bounds.lower, lower: bounds.lower, upper: bounds.upper, method: .bins,
             pValue: kolmogorovSmirnovPValue(d: bounds.lower, n: window.count, m: reference.count))
     }
 

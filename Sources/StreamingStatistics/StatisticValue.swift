@@ -6,9 +6,8 @@ public struct StatisticValue: Equatable, Sendable {
     public var lower: Double
     /// The upper end.
     public var upper: Double
-    /// True when the statistic of the values themselves lies in the interval with certainty; false when
-    /// the interval is a 95 % one, for what the values are a sample of.
-    public var isCertified: Bool
+    /// What the interval holds, and how surely.
+    public var method: IntervalMethod
     /// The chance of a value at least as large without drift; nil where no null distribution is defined.
     public var pValue: Double?
     /// Of the chi-square null distribution; nil where there is none.
@@ -16,13 +15,13 @@ public struct StatisticValue: Equatable, Sendable {
 
     /// Makes a value with its interval.
     public init(
-        value: Double, lower: Double, upper: Double, isCertified: Bool, pValue: Double? = nil,
+        value: Double, lower: Double, upper: Double, method: IntervalMethod, pValue: Double? = nil,
         degreesOfFreedom: Int? = nil
     ) {
         self.value = value
         self.lower = lower
         self.upper = upper
-        self.isCertified = isCertified
+        self.method = method
         self.pValue = pValue
         self.degreesOfFreedom = degreesOfFreedom
     }
@@ -40,6 +39,21 @@ public struct StatisticValue: Equatable, Sendable {
     }
 
     var isFinite: Bool { value.isFinite && lower.isFinite && upper.isFinite }
+}
+
+/// This is what an interval holds, and how surely.
+public enum IntervalMethod: Sendable {
+    /// The statistic is exact for the values: both ends are the value.
+    case exact
+    /// The statistic of the values themselves, with certainty: what bins hide is bounded.
+    case bins
+    /// What the values are a sample of, with 95 % at least at every number of rows, by a proof.
+    case concentration
+    /// What the values are a sample of, with 95 % as the number of rows grows.
+    case normal
+
+    /// True unless the interval is an approximation.
+    public var isCertified: Bool { self != .normal }
 }
 
 /// This is why a statistic has no value.

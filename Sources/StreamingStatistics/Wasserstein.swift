@@ -53,7 +53,7 @@ public func wasserstein(
             inner.upper + below + above, 2 * (inner.aboveUpper + below) - delta,
             2 * (inner.belowUpper + above) + delta))
     let result = StatisticValue(
-        value: min(max(direct, lower), upper), lower: lower, upper: upper, isCertified: true)
+        value: min(max(direct, lower), upper), lower: lower, upper: upper, method: .bins)
     guard result.isFinite, direct.isFinite, delta.isFinite else { throw .overflow }
     return result
 }
@@ -99,7 +99,7 @@ public func meanShift(
     let value = difference / deviation
     let width = z95 * error / deviation
     let result = StatisticValue(
-        value: value, lower: value - width, upper: value + width, isCertified: false,
+        value: value, lower: value - width, upper: value + width, method: .normal,
         pValue: min(1, 2 * normalDistribution(-abs(difference) / error)))
     guard result.isFinite, result.pValue?.isNaN == false else { throw .overflow }
     return result

@@ -190,7 +190,7 @@ extension Estimate {
     init(_ value: StatisticValue) {
         self.init(
             value: value.value, lower: value.lower, upper: value.upper,
-            isCertified: value.isCertified, pValue: value.pValue)
+            isCertified: value.method.isCertified, pValue: value.pValue)
     }
 }
 

@@ -19,6 +19,7 @@ extension PredictionBatch {
             }
         }
         selection.segments = segments.map { ($0.key, pick($0.column)) }
+        if !weights.isEmpty { selection.weights = rows.map { weights[$0] } }
         if !latencies.isEmpty { selection.latencies = rows.map { latencies[$0] } }
         if !errors.codes.isEmpty { selection.errors = pick(errors) }
         selection.labels = pick(labels)

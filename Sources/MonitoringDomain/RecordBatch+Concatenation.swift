@@ -32,6 +32,11 @@ extension PredictionBatch {
                     ? [Double](repeating: .nan, count: $0.rowCount) : $0.latencies
             }
         }
+        if batches.contains(where: { !$0.weights.isEmpty }) {
+            whole.weights = batches.flatMap {
+                $0.weights.isEmpty ? [Double](repeating: 1, count: $0.rowCount) : $0.weights
+            }
+        }
         if batches.contains(where: { !$0.errors.codes.isEmpty }) {
             whole.errors = .concatenation(of: batches.map(\.errors), counts)
         }

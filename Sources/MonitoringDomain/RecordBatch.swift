@@ -73,6 +73,9 @@ public struct PredictionBatch: Hashable, Sendable {
     /// [rowCount]: milliseconds that serving took, at least 0, NaN where absent; empty where no record
     /// of the batch has one.
     public var latencies: [Double]
+    /// [rowCount]: how many calls the row stands for, at least 1, where only a sample was logged; empty
+    /// where every row stands for itself.
+    public var weights: [Double]
     /// By row what went wrong in serving, missing where nothing did; empty where nothing did at all.
     public var errors: TextColumn
     /// The predicted label, as text; missing for regression.
@@ -96,6 +99,7 @@ public struct PredictionBatch: Hashable, Sendable {
         features = []
         segments = []
         latencies = []
+        weights = []
         errors = TextColumn()
         labels = TextColumn()
         scores = []
@@ -113,6 +117,7 @@ public struct PredictionBatch: Hashable, Sendable {
             && left.segments.elementsEqual(right.segments) {
                 $0.key == $1.key && $0.column == $1.column
             } && left.errors == right.errors && sameBits(left.latencies, right.latencies)
+            && sameBits(left.weights, right.weights)
             && sameBits(left.scores, right.scores) && sameBits(left.values, right.values)
             && sameBits(left.truthValues, right.truthValues)
     }

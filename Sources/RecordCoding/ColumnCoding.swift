@@ -34,6 +34,8 @@ extension ByteWriter {
         writeColumn(batch.values, rowCount)
         write(batch.truthLabels, rowCount)
         writeColumn(batch.truthValues, rowCount)
+        // Behind everything, because few have it: nothing is nothing.
+        if !batch.weights.isEmpty { writeColumn(batch.weights, rowCount) }
     }
 
     mutating func write(_ batch: GroundTruthBatch) {
@@ -103,6 +105,13 @@ extension ByteReader {
         batch.values = try readNumbers(rowCount)
         batch.truthLabels = try readTextColumn(rowCount)
         batch.truthValues = try readNumbers(rowCount)
+        if !isAtEnd {
+            let start = offset
+            batch.weights = try readNumbers(rowCount)
+            guard batch.weights.allSatisfy({ $0 >= 1 && $0.isFinite }) else {
+                throw .invalid(offset: start, reason: "a weight below 1")
+            }
+        }
         return batch
     }
 

@@ -18,7 +18,7 @@ public import MonitoringDomain
 ///                   segmentCount count · segments of (key text, column) · byte 1 and latencies
 ///                   numbers, or byte 0 · byte 1 and errors, or byte 0 ·
 ///                   labels · scores numbers · values numbers · truth labels ·
-///                   truth values numbers
+///                   truth values numbers · weights numbers where there are some
 ///     ground truth  model text · rowCount count · identities · times · labels · values numbers ·
 ///                   revisions integers
 ///     pinned        pinnedAt i64 · as predictions

@@ -114,6 +114,10 @@ struct PredictionBuilder {
             while batch.latencies.count < index { batch.latencies.append(.nan) }
             batch.latencies.append(row.latency)
         }
+        if !row.weight.isNaN {
+            while batch.weights.count < index { batch.weights.append(1) }
+            batch.weights.append(row.weight)
+        }
         if let error = row.error {
             errors.appendMissing(upTo: index)
             errors.append(error)
@@ -252,6 +256,9 @@ struct PredictionBuilder {
         batch.truthLabels = truthLabels.finished(rowCount: rowCount)
         for segment in segments {
             batch.segments.append((segment.name, segment.texts.finished(rowCount: rowCount)))
+        }
+        if !batch.weights.isEmpty {
+            while batch.weights.count < rowCount { batch.weights.append(1) }
         }
         if errors.count > 0 { batch.errors = errors.finished(rowCount: rowCount) }
         if !batch.latencies.isEmpty {

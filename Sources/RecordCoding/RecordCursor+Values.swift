@@ -119,6 +119,11 @@ extension RecordCursor {
         var object = try scanner.openObject(depth: depth + 1)
         while let name = try scanner.nextKey(of: &object) {
             let start = scanner.cursor
+            if name.count == 0 || name.count > scanner.limits.idSizeBytesMax {
+                trace = nil
+                let detail = "a segment key has 1 to \(scanner.limits.idSizeBytesMax) bytes"
+                try refuse(pointer("/segments", name), detail)
+            }
             if start.pointee == UInt8(ascii: "n") {
                 _ = try scanner.readLiteral()
             } else if let value = try readName(pointer("/segments", name), allowsBool: true) {

@@ -122,6 +122,9 @@ struct RecordReader {
             row.latency = try input.readNumber("/latency_ms") ?? .nan
             if row.latency < 0 { try input.refuse("/latency_ms", "a latency is not below 0") }
         case .error: row.error = try input.readString("/error")
+        case .weight:
+            row.weight = try input.readNumber("/weight") ?? .nan
+            if row.weight < 1 { try input.refuse("/weight", "a weight is at least 1") }
         case .label: row.truthLabel = try input.readName("/label", allowsBool: true)
         case .value: row.truthValue = try input.readNumber("/value") ?? .nan
         case .revision: row.revision = try input.readInteger("/revision") ?? 0

@@ -2,6 +2,7 @@
 /// `RecordRow.fields`.
 enum RecordField: Int, CaseIterable {
     case id, ts, model, version, features, prediction, segments, latency, error
+    case weight
     case label, value, revision
 
     var name: String { self == .latency ? "latency_ms" : "\(self)" }
@@ -14,6 +15,7 @@ enum RecordField: Int, CaseIterable {
         case .version: .version
         case .latency: .latency
         case .error: .error
+        case .weight: .weight
         case .label: .label
         case .value: .value
         case .revision: .revision
@@ -26,6 +28,7 @@ enum RecordField: Int, CaseIterable {
     static func fields(of kind: RecordKind) -> UInt32 {
         let predicted: [RecordField] = [
             .id, .ts, .model, .version, .features, .prediction, .segments, .latency, .error,
+            .weight,
         ]
         let fields: [RecordField] =
             switch kind {
@@ -80,6 +83,8 @@ struct RecordRow {
     var revision: Int64 = 0
     /// NaN where absent.
     var latency = Double.nan
+    /// NaN where absent.
+    var weight = Double.nan
     var error: ByteText?
     /// In the order of the record.
     var features: [Feature] = []
@@ -114,6 +119,7 @@ struct RecordRow {
         truthValue = .nan
         revision = 0
         latency = .nan
+        weight = .nan
         error = nil
     }
 }

@@ -7,7 +7,8 @@
 struct RecordShape: Sendable {
     /// What a value is, the end of the record among them.
     enum Role: UInt8, Sendable {
-        case feature, segment, id, time, model, version, latency, error, label, value, revision
+        case feature, segment, id, time, model, version, latency, error, weight, label
+        case value, revision
         case predictedLabel, predictedScore, predictedValue, probability, end
     }
 
@@ -279,6 +280,9 @@ extension RecordCursor {
         case .latency:
             row.latency = plainNumber() ?? .nan
             return row.latency >= 0
+        case .weight:
+            row.weight = plainNumber() ?? .nan
+            return row.weight >= 1
         case .value:
             row.truthValue = plainNumber() ?? .nan
             return !row.truthValue.isNaN

@@ -36,11 +36,12 @@ extension ModelAggregator {
         _ statistic: Statistic, _ count: UInt64, _ serving: ServingProfile, _ window: TimeWindow
     ) -> Reading {
         switch statistic {
-        case .volume: return .value(Estimate(value: Double(count)))
+        // A sampled log stands for more calls than it has rows.
+        case .volume: return .value(Estimate(value: Double(count) + serving.unloggedCount))
         case .rate:
             let length = seconds(from: window.start, to: window.end)
             guard length > 0 else { return .undefined(reason: "the window has no length") }
-            return .value(Estimate(value: Double(count) / length))
+            return .value(Estimate(value: (Double(count) + serving.unloggedCount) / length))
         case .freshness:
             guard let newest = serving.newest else { return .noData }
             // A pane counts as a whole, so its newest row can lie beyond a window that cuts it.

@@ -139,6 +139,7 @@ extension ServingProfile {
     func encode(to writer: inout ByteWriter) {
         writer.writeVarint(duplicateCount)
         writer.writeVarint(errorCount)
+        writer.writeVarint(unloggedThousandths)
         writer.write(optional: newest)
         writer.write(latencies != nil)
         latencies?.encode(to: &writer)
@@ -147,6 +148,7 @@ extension ServingProfile {
     init(decoding reader: inout ByteReader) throws(ByteReadingError) {
         duplicateCount = try reader.readTally()
         errorCount = try reader.readTally()
+        unloggedThousandths = try reader.readVarint()
         newest = try reader.readOptionalInteger()
         guard try reader.readBool() else { return }
         latencies = try NumericProfile(decoding: &reader, empty: Self.emptyLatencies)

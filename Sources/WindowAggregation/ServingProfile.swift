@@ -17,10 +17,19 @@ struct ServingProfile: Sendable, Equatable {
         return BinEdges(edges: edges, decileEdges: []) ?? BinEdges(reference: [])
     }()
 
+    /// Beyond a million million calls a row stands for no more.
+    private static let thousandthsMax = 1e15
+
+    /// The calls that rows stand for beyond themselves.
+    var unloggedCount: Double { Double(unloggedThousandths) / 1_000 }
+
     /// Rows whose id was known already.
     var duplicateCount: UInt64 = 0
     /// Rows that say what went wrong.
     var errorCount: UInt64 = 0
+    /// The calls that rows stand for beyond themselves, in thousandths: whole, so that no order of the rows
+    /// changes it.
+    var unloggedThousandths: UInt64 = 0
     /// The newest event time, in milliseconds; nil without rows.
     var newest: Int64?
     /// In milliseconds; nil while no row had one.
@@ -35,6 +44,12 @@ struct ServingProfile: Sendable, Equatable {
         if !batch.errors.codes.isEmpty {
             for row in rows where batch.errors.codes[row] != TextColumn.missing { errorCount += 1 }
         }
+        if !batch.weights.isEmpty {
+            for row in rows {
+                let thousandths = ((batch.weights[row] - 1) * 1_000).rounded()
+                unloggedThousandths &+= UInt64(min(max(thousandths, 0), Self.thousandthsMax))
+            }
+        }
         guard !batch.latencies.isEmpty else { return }
         for row in rows where !batch.latencies[row].isNaN {
             if latencies == nil { latencies = Self.emptyLatencies }
@@ -45,6 +60,7 @@ struct ServingProfile: Sendable, Equatable {
     mutating func merge(_ other: Self) {
         duplicateCount += other.duplicateCount
         errorCount += other.errorCount
+        unloggedThousandths &+= other.unloggedThousandths
         if let time = other.newest { newest = max(newest ?? time, time) }
         guard let others = other.latencies else { return }
         if latencies == nil { latencies = others } else { latencies?.merge(others) }

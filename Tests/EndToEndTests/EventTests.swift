@@ -128,6 +128,8 @@ extension EndToEndTests {
                 headers["ce-annotations"] = #"{"team":"risk"}"#
                 headers["ce-time"] = time
                 headers["ce-recordedtime"] = time
+                // One of five calls like b is logged.
+                if id == "b" { headers["ce-sampledrate"] = "5" }
                 let answer = try site.client.post("/", Array(body.utf8), headers: headers)
                 #expect(answer.status == 202, "\(answer.text)")
             }
@@ -146,12 +148,12 @@ extension EndToEndTests {
                         + (segment.map { "&segment=\($0)" } ?? ""))
                 return try answer.decoded(as: MeasurementsAnswer.self).measurements.first?.value
             }
-            #expect(try value("volume") == 4)
+            #expect(try value("volume") == 12)
             #expect(try value("error_rate") == 0.5)
             let slow = try #require(try value("latency_p99"))
             #expect(abs(slow - 100) < 5)
-            #expect(try value("volume", "team:risk") == 4)
-            #expect(try value("volume", "region:eu") == 2)
+            #expect(try value("volume", "team:risk") == 12)
+            #expect(try value("volume", "region:eu") == 6)
         }
 
         @Test(.timeLimit(.minutes(3)))

@@ -198,6 +198,35 @@ extension PredictionBatch {
         #expect(captured[0].segments == [Segment(key: "arm", value: "b")])
     }
 
+    @Test func `a sampled log says how many calls its rows stand for`() throws {
+        let line = databricksLine.replacing(
+            #""sampling_fraction":1.0"#, with: #""sampling_fraction":0.2"#)
+        let rows = RecordCodingTests.rows(try decodeFile(line + "\n" + databricksLine + "\n"))
+        #expect(rows.map(\.weight) == [5, 5, 1, 1])
+        for row in rows {
+            let record = try #require(row.records.prediction).text
+            let sent = try #require(try decode(record).get().first)
+            #expect(sent.weights == [row.weight])
+        }
+
+        let headers = kserveHeaders("request") + [("ce-sampledrate", "4")]
+        let request = try half(
+            decodeEvent("request", #"{"instances":[[1],[2]]}"#, headers: headers))
+        let response = try half(decodeEvent("response", #"{"predictions":[1,0]}"#))
+        let batch = try paired(request, response)
+        #expect(batch.weights == [4, 4])
+        let bytes = InputCoding.encode(.predictions(batch))
+        #expect(try InputCoding.decode(bytes) == .predictions(batch))
+
+        let lines = #"{"id":"a","weight":2.5}"# + "\n" + #"{"id":"b"}"#
+        #expect(try decode(lines).get().first?.weights == [2.5, 1])
+        #expect(try decode(#"{"id":"a"}"#).get().first?.weights == [])
+        for bad in ["0.5", "-1", #""2""#, "0"] {
+            #expect(decode(#"{"id":"a","weight":\#(bad)}"#).items.first?.pointer == "/weight")
+        }
+        #expect(decode(#"{"segments":{"":"x"}}"#).items.first?.pointer == "/segments/")
+    }
+
     @Test func `a negative latency and an endless key are refused at their place`() throws {
         let model = try #require(iris)
         var row = WireRow(model: model)

@@ -157,7 +157,8 @@ extension CloudEvent {
             default:
                 // A name that is none is not an attribute; nothing here looks for it.
                 guard !member.key.isEmpty, member.key.utf8.allSatisfy(isNameByte) else { continue }
-                guard let text = attributeText(member.value) else {
+                let isText = !required.contains(member.key) || member.value.string != nil
+                guard isText, let text = attributeText(member.value) else {
                     throw refusal(member.key, "an attribute is a string", number: number)
                 }
                 guard attributes.count < attributeCountMax,

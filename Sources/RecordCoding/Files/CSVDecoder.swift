@@ -147,7 +147,7 @@ struct CSVDecoder {
         if isMissing(field, inNumbers: isNumeric || column.role != .feature) { return .null }
         switch column.role {
         case .feature where isNumeric: return wireNumber(field.text).map { .number($0) }
-        case .score, .value, .latency: return wireNumber(field.text).map { .number($0) }
+        case .score, .value, .latency, .weight: return wireNumber(field.text).map { .number($0) }
         case .revision:
             return Int64(String(decoding: field.text, as: UTF8.self)).map { .integer($0) }
         case .prediction, .truth:

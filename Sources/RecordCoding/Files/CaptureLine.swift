@@ -235,6 +235,7 @@ enum DatabricksLine {
             }
             rows[index].version = version
             rows[index].latency = latency
+            rows[index].weight = line["sampling_fraction"]?.weightOfFraction
             rows[index].add(serving.segments)
             rows[index].fillSegments(context.schema)
         }

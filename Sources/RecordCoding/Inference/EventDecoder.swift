@@ -101,6 +101,7 @@ public struct EventDecoder: Sendable {
             row.version = table.version ?? version(of: event)
             row.features = features
             row.latency = context.latency
+            row.weight = event.weight
             row.add(context.segments)
             row.fillSegments(schema)
             if case .feature(let name)? = schema?.identity,
@@ -134,6 +135,7 @@ public struct EventDecoder: Sendable {
             row.score = output.score
             row.value = output.value
             row.error = outputs.error
+            row.weight = event.weight
             row.latency = context.latency
             row.add(context.segments)
             rows.append(row)

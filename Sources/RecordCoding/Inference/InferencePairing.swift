@@ -190,6 +190,7 @@ extension PredictionBatch {
         values = answer.values
         errors = answer.errors
         if !answer.latencies.isEmpty { latencies = answer.latencies }
+        if weights.isEmpty { weights = answer.weights }
         if latencies.isEmpty, let latency = Self.latency(request, response) {
             latencies = Array(repeating: latency, count: rowCount)
         }
@@ -225,6 +226,7 @@ extension PredictionBatch {
         batch.scores = column(scores)
         batch.values = column(values)
         batch.latencies = column(latencies)
+        batch.weights = column(weights)
         batch.segments = segments.map { ($0.key, column($0.column)) }
         return batch
     }

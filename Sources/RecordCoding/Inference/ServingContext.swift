@@ -74,6 +74,13 @@ extension ServingContext {
 }
 
 extension CloudEvent {
+    /// How many calls the event stands for, by the extension `sampledrate`; nil where none is told.
+    ///
+    /// Source: CloudEvents, sampling extension.
+    var weight: Double? {
+        attributes["sampledrate"].flatMap { Int32($0) }.flatMap { $0 >= 1 ? Double($0) : nil }
+    }
+
     /// When the call happened, in nanoseconds since 1970, where the sender tells occurrence and recording
     /// apart; nil where `time` may be the moment of sending.
     var occurrenceNanoseconds: Int64? {

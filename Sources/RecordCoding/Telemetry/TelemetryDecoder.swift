@@ -157,7 +157,9 @@ public struct TelemetryDecoder: Sendable {
                 }
                 continue
             }
-            let role = member.key == "error" ? .error : mapping.role(of: member.key)
+            let native: ColumnMapping.Role? =
+                member.key == "error" ? .error : member.key == "weight" ? .weight : nil
+            let role = native ?? mapping.role(of: member.key)
             // Native records have no further columns; what else is logged is the sender's business.
             if role == .feature || member.key == "segments" { continue }
             guard row.take(member.value, as: role, column: member.key, kind: kind) else {
@@ -197,7 +199,8 @@ extension ColumnMapping.Role {
     fileprivate var isOutput: Bool {
         switch self {
         case .prediction, .score, .value, .truth: true
-        case .id, .ts, .model, .version, .revision, .latency, .error, .segment, .feature, .ignore:
+        case .id, .ts, .model, .version, .revision, .latency, .error, .weight, .segment, .feature,
+            .ignore:
             false
         }
     }

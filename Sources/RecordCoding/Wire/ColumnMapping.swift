@@ -17,6 +17,8 @@ public struct ColumnMapping: Sendable, Equatable {
         case latency
         /// What went wrong in serving.
         case error
+        /// How many calls the row stands for.
+        case weight
         /// A slice of the traffic, by the column's name; any number of columns.
         case segment
         case feature
@@ -52,7 +54,7 @@ public struct ColumnMapping: Sendable, Equatable {
             "label", "ground_truth", "truth", "target", "actual", "y_true", "true_label", "outcome",
         ],
         .latency: ["latency_ms", "execution_time_ms", "execution_duration_ms"],
-        .error: ["error_message"],
+        .error: ["error_message"], .weight: ["sample_weight"],
         .ignore: ["trace_id", "bento_meta"],
     ]
 
@@ -110,6 +112,9 @@ extension WireRow {
         case .error:
             error = value.name.map { String($0.prefix(200)) }
             return error != nil
+        case .weight:
+            weight = value.double
+            return weight != nil
         case .segment:
             guard let text = value.name else { return false }
             add([Segment(key: column, value: text)])

@@ -28,6 +28,7 @@ struct ServingColumns {
 
     private var latencies: [Double] = []
     private var errors: [String?] = []
+    private var weights: [Double] = []
     private var segments: [(key: String, texts: [String?])] = []
 
     /// This is what the row breaks of the contract, at a pointer; nil where it can be appended.
@@ -36,6 +37,9 @@ struct ServingColumns {
     ) -> (pointer: String, detail: String, code: String)? {
         if let latency = row.latency, !(latency >= 0 && latency.isFinite) {
             return ("/latency_ms", "a latency is not below 0", ItemError.invalidField)
+        }
+        if let weight = row.weight, !(weight >= 1 && weight.isFinite) {
+            return ("/weight", "a weight is at least 1", ItemError.invalidField)
         }
         if let error = row.error, error.utf8.count > limits.textSizeBytesMax {
             return (
@@ -75,6 +79,10 @@ struct ServingColumns {
             while latencies.count < index { latencies.append(.nan) }
             latencies.append(latency == 0 ? 0 : latency)
         }
+        if let weight = row.weight, weight != 1 || !weights.isEmpty {
+            while weights.count < index { weights.append(1) }
+            weights.append(weight)
+        }
         if let error = row.error {
             while errors.count < index { errors.append(nil) }
             errors.append(error)
@@ -100,11 +108,23 @@ struct ServingColumns {
             while latencies.count < batch.rowCount { latencies.append(.nan) }
             batch.latencies = latencies
         }
+        if !weights.isEmpty {
+            while weights.count < batch.rowCount { weights.append(1) }
+            batch.weights = weights
+        }
         if !errors.isEmpty { batch.errors = TextColumn(errors, rowCount: batch.rowCount) }
         for segment in segments {
             batch.segments.append(
                 (segment.key, TextColumn(segment.texts, rowCount: batch.rowCount)))
         }
+    }
+}
+
+extension WireValue {
+    /// How many calls a record stands for that was kept with this probability, in 0<...1; nil for others.
+    var weightOfFraction: Double? {
+        guard let fraction = double, fraction > 0, fraction <= 1 else { return nil }
+        return 1 / fraction
     }
 }
 

@@ -63,6 +63,8 @@ public struct WireRow: Equatable, Sendable {
     public var revision: Int64 = 0
     /// Milliseconds that serving took, at least 0.
     public var latency: Double?
+    /// How many calls the row stands for, at least 1; 1 where absent.
+    public var weight: Double?
     /// What went wrong in serving.
     public var error: String?
     /// The slices that the row belongs to, with distinct keys.
@@ -123,6 +125,7 @@ public struct WireRow: Equatable, Sendable {
                 ("segments", .object(segments.map { ($0.key, .string($0.value)) })))
         }
         if let latency { prediction.append(("latency_ms", .double(latency))) }
+        if let weight { prediction.append(("weight", .double(weight))) }
         if let error { prediction.append(("error", .string(error))) }
         var truth = common
         if let time = truthTime ?? time { truth.append(("ts", .string("\(time)"))) }

@@ -47,7 +47,7 @@ struct ReplayCommand: AsyncParsableCommand {
         name: .customLong("column"),
         help: """
             ROLE=COLUMN of CSV, as often as needed; roles are id, ts, model, version, prediction, \
-            score, value, truth, revision, latency, error, segment, feature and ignore.
+            score, value, truth, revision, latency, error, weight, segment, feature and ignore.
             """)
     var columns: [String] = []
     @Option(help: "The columns of CSV that are features, with commas between; default all others.")

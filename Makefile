@@ -13,7 +13,7 @@ PACKAGES := libsqlite3-dev libpq-dev libzstd-dev zlib1g-dev libjs-chart.js postg
 TEST_PACKAGES := chromium prometheus prometheus-alertmanager python3 python3-venv zstd
 # The clients that others publish for the formats that we receive: senders of a test.
 PYTHON_CLIENTS := cloudevents==2.2.0 requests==2.34.2 opentelemetry-sdk==1.45.2 \
-	opentelemetry-exporter-otlp-proto-http==1.45.2
+	opentelemetry-exporter-otlp-proto-http==1.45.2 tritonclient[http]==2.73.0
 
 .PHONY: help setup setup-tests build demo test torture check lint format rules bench fuzz clean
 
@@ -52,10 +52,10 @@ setup:
 
 setup-tests: setup
 	$(call install,$(TEST_PACKAGES))
-	@test -f .build/python-clients/installed \
+	@echo "$(PYTHON_CLIENTS)" | cmp -s - .build/python-clients/installed \
 		|| { python3 -m venv .build/python-clients \
 			&& .build/python-clients/bin/pip install --quiet --disable-pip-version-check $(PYTHON_CLIENTS) \
-			&& touch .build/python-clients/installed; } \
+			&& echo "$(PYTHON_CLIENTS)" >.build/python-clients/installed; } \
 		|| echo "The official Python clients could not be installed; their test reports itself skipped."
 
 build: setup

@@ -6,7 +6,8 @@ import Testing
 private let pythonWithClients: String? = {
     let path = Repository.root.appendingPathComponent(".build/python-clients/bin/python").path
     guard FileManager.default.isExecutableFile(atPath: path),
-        let run = try? CommandRun(path, ["-c", "import cloudevents, opentelemetry.sdk"]),
+        let run = try? CommandRun(
+            path, ["-c", "import cloudevents, opentelemetry.sdk, tritonclient.http"]),
         run.status == 0
     else { return nil }
     return path
@@ -39,6 +40,10 @@ extension EndToEndTests {
             let truth = try site.client.ingest(
                 [#"{"model":"official","id":"a b","label":"1"}"#], as: "ground-truth")
             #expect(truth.accepted == 1)
+            let tensors = try site.client.model("tensors")
+            #expect(tensors.records == 2 && tensors.inference?.paired == 1)
+            #expect(tensors.features.map(\.name).sorted() == ["age", "owner", "plan"])
+            #expect(try site.client.model("official.packed").records == 1)
             let monitored = try site.client.model("official.monitor")
             #expect(monitored.records == 2)
             #expect(monitored.features.map(\.name).sorted() == ["sepal length"])

@@ -13,7 +13,7 @@ struct NumericVector: Decodable {
         let psi: Double?
         let psiHalf: Double?
         let ksD: Double?
-        let ksPLimit: Double?
+        let ksP: Double?
         let js: Double?
         let hellinger: Double?
         let tv: Double?

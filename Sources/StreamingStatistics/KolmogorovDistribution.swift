@@ -12,6 +12,7 @@ import Glibc
 /// - Parameters:
 ///   - d: A distance, 0...1.
 ///   - n: The number of values.
+/// - Returns: 0...1; 1 when there are no values.
 /// - Accuracy: 1e-9 relative to SciPy's `kstwo.sf` up to 10,000 values, 1e-7 beyond, and in the tail 3e-4 beyond
 ///   20,000.
 /// - Complexity: At most some 100,000 steps.

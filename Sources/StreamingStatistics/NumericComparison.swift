@@ -3,7 +3,7 @@
 /// Distances over bins use the reference's deciles and a bin for missing values. Where deciles repeat and
 /// the reference has no value between a repeated one and the decile before, what lies below that value has a
 /// bin of its own, so that moves in either direction are seen.
-public struct NumericComparison: Sendable {
+public struct NumericComparison: ShareComparison {
     /// The window.
     public let window: NumericProfile
     /// The reference, of the same edges, shift and range.
@@ -25,14 +25,6 @@ public struct NumericComparison: Sendable {
         self.reference = reference
         self.edges = edges
         self.rowCountMin = rowCountMin
-    }
-
-    /// The population stability index with half a count added to every bin.
-    public func populationStability() throws(UndefinedStatistic) -> PSIResult {
-        try check()
-        let counts = stabilityCounts
-        return try StreamingStatistics.populationStability(
-            window: counts.window, reference: counts.reference)
     }
 
     /// The Kolmogorov–Smirnov distance: its lower bound is the value, which is what the bins can prove;
@@ -63,51 +55,16 @@ public struct NumericComparison: Sendable {
             window: window, reference: reference, edges: edges)
     }
 
-    /// The Jensen–Shannon distance.
-    public func jensenShannon() throws(UndefinedStatistic) -> StatisticValue {
-        try check()
-        let counts = stabilityCounts
-        return try StreamingStatistics.jensenShannon(
-            window: counts.window, reference: counts.reference)
-    }
-
-    /// The Hellinger distance.
-    public func hellinger() throws(UndefinedStatistic) -> StatisticValue {
-        try check()
-        let counts = stabilityCounts
-        return try StreamingStatistics.hellinger(window: counts.window, reference: counts.reference)
-    }
-
-    /// The total variation distance.
-    public func totalVariation() throws(UndefinedStatistic) -> StatisticValue {
-        try check()
-        let counts = stabilityCounts
-        return try StreamingStatistics.totalVariation(
-            window: counts.window, reference: counts.reference)
-    }
-
-    /// The Kullback–Leibler divergence of the window from the reference.
-    public func kullbackLeibler() throws(UndefinedStatistic) -> StatisticValue {
-        try check()
-        let counts = stabilityCounts
-        return try StreamingStatistics.kullbackLeibler(
-            window: counts.window, reference: counts.reference)
-    }
-
-    /// Pearson's test that both are of one distribution.
-    public func chiSquare() throws(UndefinedStatistic) -> StatisticValue {
-        try check()
-        let counts = stabilityCounts
-        return try chiSquareHomogeneity(window: counts.window, reference: counts.reference)
-    }
-
     /// How far the window's mean lies from the reference's, in the reference's deviations.
     public func meanShift() throws(UndefinedStatistic) -> StatisticValue {
         try check()
         return try StreamingStatistics.meanShift(window: window, reference: reference)
     }
 
-    private var stabilityCounts: (window: [UInt64], reference: [UInt64]) {
+    /// These are counts of decile bins and missing values, with tied deciles' own bins where the plain ones
+    /// would be blind.
+    public func counts() throws(UndefinedStatistic) -> (window: [UInt64], reference: [UInt64]) {
+        try check()
         var own = window.stabilityCounts(edges)
         var other = reference.stabilityCounts(edges)
         guard edges.decileEdges.count < 9 else { return (own, other) }
@@ -121,6 +78,23 @@ public struct NumericComparison: Sendable {
         }
         return (own, other)
     }
+
+    /// These are counts of ten decile bins, empty ones where deciles repeat, and of missing values.
+    public func customaryCounts() throws(UndefinedStatistic) -> (
+        window: [UInt64], reference: [UInt64]
+    ) {
+        try check()
+        func deciles(_ profile: NumericProfile) -> [UInt64] {
+            var counts = [UInt64](repeating: 0, count: 11)
+            profile.counts.forEachNonZero { counts[Int(edges.decileOfBin[$0])] += $1 }
+            counts[10] = profile.missing
+            return counts
+        }
+        return (deciles(window), deciles(reference))
+    }
+
+    /// Each value has a bin: none are merged.
+    public var mergedColumnCount: Int { 0 }
 
     private func check() throws(UndefinedStatistic) {
         let found = window.count + window.missing

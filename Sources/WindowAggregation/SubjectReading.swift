@@ -30,76 +30,58 @@ struct SubjectReading {
 
     private func drift(_ statistic: Statistic, _ comparison: NumericComparison) -> Reading {
         switch statistic {
-        case .psi where query.smoothing == .floor:
-            floored(
-                customaryDeciles(comparison.window, comparison.edges),
-                customaryDeciles(comparison.reference, comparison.edges))
-        case .psi: stability(comparison.populationStability)
         case .ks: estimate(comparison.kolmogorovSmirnov)
         case .wasserstein: estimate(comparison.wasserstein)
         case .wassersteinNormalized: estimate(comparison.normalizedWasserstein)
-        case .jensenShannon: estimate(comparison.jensenShannon)
-        case .hellinger: estimate(comparison.hellinger)
-        case .totalVariation: estimate(comparison.totalVariation)
-        case .chiSquare: estimate(comparison.chiSquare)
-        case .kl: estimate(comparison.kullbackLeibler)
         case .meanShift: estimate(comparison.meanShift)
-        default: .undefined(reason: "\(statistic.rawValue) is not a distance")
+        default:
+            ofShares(statistic, comparison)
+                ?? .undefined(reason: "\(statistic.rawValue) is not a distance")
         }
     }
 
     private func drift(_ statistic: Statistic, _ comparison: CategoricalComparison) -> Reading {
+        ofShares(statistic, comparison)
+            ?? .undefined(reason: "\(statistic.rawValue) is of numeric features")
+    }
+
+    /// Nil for what is not a distance of shares.
+    private func ofShares(
+        _ statistic: Statistic, _ comparison: some ShareComparison
+    ) -> Reading? {
         switch statistic {
         case .psi where query.smoothing == .floor:
-            floored(
-                comparison.window.counts + [comparison.window.missing],
-                comparison.reference.counts + [comparison.reference.missing])
-        case .psi: stability(comparison.populationStability)
+            reading { () throws(UndefinedStatistic) in
+                Estimate(value: try comparison.populationStabilityFloored())
+            }
+        case .psi:
+            reading { () throws(UndefinedStatistic) in
+                let result = try comparison.populationStability()
+                return Estimate(
+                    value: result.value, lower: result.lower, upper: result.upper,
+                    pValue: result.pValue)
+            }
         case .jensenShannon: estimate(comparison.jensenShannon)
         case .hellinger: estimate(comparison.hellinger)
         case .totalVariation: estimate(comparison.totalVariation)
         case .chiSquare: estimate(comparison.chiSquare)
         case .kl: estimate(comparison.kullbackLeibler)
-        default: .undefined(reason: "\(statistic.rawValue) is of numeric features")
+        default: nil
         }
     }
 
     private func estimate(
         _ compute: () throws(UndefinedStatistic) -> StatisticValue
     ) -> Reading {
+        reading { () throws(UndefinedStatistic) in Estimate(try compute()) }
+    }
+
+    private func reading(_ compute: () throws(UndefinedStatistic) -> Estimate) -> Reading {
         do {
-            return .value(Estimate(try compute()))
+            return .value(try compute())
         } catch {
             return Reading(error)
         }
-    }
-
-    private func stability(_ compute: () throws(UndefinedStatistic) -> PSIResult) -> Reading {
-        do {
-            let result = try compute()
-            return .value(
-                Estimate(
-                    value: result.value, lower: result.lower, upper: result.upper,
-                    pValue: result.pValue))
-        } catch {
-            return Reading(error)
-        }
-    }
-
-    /// The customary index, without an interval.
-    private func floored(_ window: [UInt64], _ reference: [UInt64]) -> Reading {
-        guard
-            let value = populationStabilityIndexFloored(window: window, reference: reference)
-        else { return Reading(UndefinedStatistic.referenceEmpty) }
-        return .value(Estimate(value: value))
-    }
-
-    /// [11]: counts per decile bin of the reference, empty ones where deciles repeat; then missing.
-    private func customaryDeciles(_ profile: NumericProfile, _ edges: BinEdges) -> [UInt64] {
-        var counts = [UInt64](repeating: 0, count: 11)
-        profile.counts.forEachNonZero { counts[Int(edges.decileOfBin[$0])] += $1 }
-        counts[10] = profile.missing
-        return counts
     }
 
     // MARK: - Quality

@@ -138,6 +138,7 @@ struct CSVDecoder {
             }
         }
         row.fillSegments(schema)
+        row.takeIdentity(schema)
         return row
     }
 

@@ -21,8 +21,7 @@ enum SageMakerLine {
         _ line: WireValue, _ context: CaptureContext
     ) throws(RecordDecodingError) -> [WireRow] {
         let metadata = line["eventMetadata"]
-        // A caller's own id is the one that ground truth names.
-        guard let id = metadata?["inferenceId"]?.name ?? metadata?["eventId"]?.name else {
+        guard let id = identity(metadata, context.schema) else {
             throw InferenceBody.refusal("/eventMetadata/eventId", "an id is expected")
         }
         let time = metadata?["inferenceTime"].flatMap { EventTime(wire: $0) }
@@ -39,6 +38,7 @@ enum SageMakerLine {
                 rows[index].time = time
                 rows[index].add(segments)
                 rows[index].fillSegments(context.schema)
+                rows[index].takeIdentity(context.schema)
             }
         }
         if let truth = line["groundTruthData"] {
@@ -52,13 +52,29 @@ enum SageMakerLine {
                     "/groundTruthData", "\(elements.count) labels of \(rows.count) rows")
             }
             for (index, element) in elements.enumerated() {
-                rows[index].id = EventDecoder.rowID(id, index, of: rows.count)
+                if line["captureData"] == nil {
+                    rows[index].id = EventDecoder.rowID(id, index, of: rows.count)
+                }
                 guard rows[index].readTruth(element, task: context.schema?.task) else {
                     throw InferenceBody.refusal("/groundTruthData/data", "neither label nor number")
                 }
             }
         }
         return rows
+    }
+
+    /// A caller's own id is the one that ground truth names, where the owner says nothing else.
+    private static func identity(_ metadata: WireValue?, _ schema: ModelSchema?) -> String? {
+        let event = metadata?["eventId"]?.name
+        let found: String? =
+            switch schema?.identity {
+            case .event: event
+            case .attribute(let name), .header(let name):
+                metadata?[name]?.name
+                    ?? segments(metadata?["customAttributes"]).first { $0.key == name }?.value
+            case .automatic, .body, .feature, nil: nil
+            }
+        return found ?? metadata?["inferenceId"]?.name ?? event
     }
 
     /// Custom attributes are texts; those like `key=value` name segments.
@@ -214,15 +230,13 @@ enum DatabricksLine {
         } else {
             rows = try SageMakerLine.rows(table.rows, outputs.rows, context)
         }
-        let id =
-            line["client_request_id"]?.name ?? table.id ?? line["databricks_request_id"]?.name
-            ?? line["invocation_id"]?.name
         let latency = ["execution_time_ms", "execution_duration_ms", "latency_ms"].lazy
             .compactMap { line[$0]?.double }.first
         let metadata = metadata(line["request_metadata"], context)
         let version =
             outputs.version ?? line["served_entity_id"]?.name
             ?? metadata.first { $0.key == "model_version" }?.value.name
+        let id = identity(line, table.id, metadata, context.schema)
         var serving = ServingContext()
         serving.add(all: metadata)
         if let body = table.body { serving.add(body: body) }
@@ -238,8 +252,25 @@ enum DatabricksLine {
             rows[index].weight = line["sampling_fraction"]?.weightOfFraction
             rows[index].add(serving.segments)
             rows[index].fillSegments(context.schema)
+            rows[index].takeIdentity(context.schema)
         }
         return rows
+    }
+
+    /// The caller's id, where the owner says nothing else.
+    private static func identity(
+        _ line: WireValue, _ body: String?, _ metadata: [WireValue.Member], _ schema: ModelSchema?
+    ) -> String? {
+        let event = line["databricks_request_id"]?.name ?? line["invocation_id"]?.name
+        let found: String? =
+            switch schema?.identity {
+            case .body: body
+            case .event: event
+            case .attribute(let name), .header(let name):
+                line[name]?.name ?? metadata.first { $0.key == name }?.value.name
+            case .automatic, .feature, nil: nil
+            }
+        return found ?? line["client_request_id"]?.name ?? body ?? event
     }
 
     /// The request and its answer, whose error is set where the call failed.

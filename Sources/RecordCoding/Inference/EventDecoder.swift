@@ -104,13 +104,7 @@ public struct EventDecoder: Sendable {
             row.weight = event.weight
             row.add(context.segments)
             row.fillSegments(schema)
-            if case .feature(let name)? = schema?.identity,
-                let place = features.firstIndex(where: { $0.name == name })
-            {
-                row.id = features[place].value.wireValue.name
-                row.features.remove(at: place)
-                rank = 0
-            }
+            if row.takeIdentity(schema) { rank = 0 }
             rows.append(row)
         }
         return try half(.request, event, rows, rank, schema, arrival)

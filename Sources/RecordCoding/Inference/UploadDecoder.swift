@@ -51,7 +51,10 @@ public enum UploadDecoder {
             isTruth
             ? try truths(value, context) : try predictions(value, context)
         let id = value["request"]?["id"]?.string ?? value["response"]?["id"]?.string
-        for index in rows.indices { rows[index].id = EventDecoder.rowID(id, index, of: rows.count) }
+        for index in rows.indices {
+            rows[index].id = EventDecoder.rowID(id, index, of: rows.count)
+            rows[index].takeIdentity(schema)
+        }
         let kinds = schema.kinds
         var assembler = RecordAssembler(limits: limits, arrival: arrival) { kinds[$1] }
         for (index, row) in rows.enumerated() { try assembler.append(row, line: index + 1) }

@@ -116,10 +116,12 @@ public struct TelemetryDecoder: Sendable {
         }
         guard row.hasPrediction || row.hasTruth else { throw LogRejection("no prediction") }
         addServing(to: &row, of: log, schema)
-        if case .feature(let name)? = schema?.identity,
-            let place = row.features.firstIndex(where: { $0.name == name })
-        {
-            row.id = row.features.remove(at: place).value.wireValue.name
+        row.takeIdentity(schema)
+        switch schema?.identity {
+        case .attribute(let name), .header(let name):
+            let attribute = (log.attributes + log.resource).first { $0.key == name }
+            row.id = attribute?.value.name ?? row.id
+        case .feature, .automatic, .body, .event, nil: break
         }
         return row
     }

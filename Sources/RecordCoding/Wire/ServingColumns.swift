@@ -8,6 +8,18 @@ extension WireRow {
         }
     }
 
+    /// Takes the id out of the input column that the owner has declared to hold it, and then is no feature.
+    ///
+    /// - Returns: True where there is such a column; then the row has its id, or none where it is missing.
+    @discardableResult
+    mutating func takeIdentity(_ schema: ModelSchema?) -> Bool {
+        guard case .feature(let name)? = schema?.identity,
+            let place = features.firstIndex(where: { $0.name == name })
+        else { return false }
+        id = features.remove(at: place).value.wireValue.name
+        return true
+    }
+
     /// Gives each declared segment key that nothing was told for the value of the feature of its name.
     ///
     /// Foreign formats have features, and mostly no word for segments.

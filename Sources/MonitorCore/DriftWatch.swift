@@ -3,7 +3,7 @@ import StreamingStatistics
 import WindowAggregation
 
 /// This is one budgeted detector at work: of a model's newest version, for one rule group and one length of
-/// windows.
+/// windows; over all features of the whole traffic and of the segments that the group's rules watch.
 ///
 /// Windows are judged in order as they end by the rules' clock. Late rows restate: all windows from the first
 /// one touched are judged again from the state before it, bit for bit as if the rows had come in time; what
@@ -12,6 +12,9 @@ import WindowAggregation
 struct DriftWatch: Equatable, Sendable {
     /// Windows with rows that can be judged again.
     static let retainedCountMax = 32
+    /// Streams of one detector, each a feature of a slice: about 9 MB of evidence. Segments that have the fewest
+    /// rows in the reference are not watched beyond.
+    static let streamCountMax = 2_000
     /// Windows judged at one tick; the rest waits for the next one, so that a tick's time is bounded.
     static let windowCountMax = 64
 
@@ -32,7 +35,7 @@ struct DriftWatch: Equatable, Sendable {
 
     let identity: Identity
     /// The streams' names, in the detector's order.
-    let names: [String]
+    let names: [DriftStreamName]
     let referenceCount: UInt64
     var history: BudgetedHistory
     /// The retained windows, as in `history`.
@@ -60,8 +63,11 @@ struct DriftWatch: Equatable, Sendable {
             reference.moving == nil,
             let extent = state.aggregator.extent(ofVersion: identity.version)
         else { return nil }
-        let subjects = state.aggregator.driftSubjects(
-            features: plan.watchesFeatures, names: plan.names)
+        var subjects: [DriftSubjectReference] = []
+        for slicing in plan.slicings {
+            subjects += state.aggregator.driftSubjects(
+                slicing, countMax: Self.streamCountMax - subjects.count)
+        }
         guard let detector = Self.detector(plan, subjects, state.schema.model) else { return nil }
         self.identity = identity
         names = subjects.map(\.name)
@@ -79,7 +85,8 @@ struct DriftWatch: Equatable, Sendable {
     }
 
     init(
-        identity: Identity, names: [String], referenceCount: UInt64, history: BudgetedHistory,
+        identity: Identity, names: [DriftStreamName], referenceCount: UInt64,
+        history: BudgetedHistory,
         next: EventTime, oldest: EventTime
     ) {
         self.identity = identity

@@ -1,12 +1,13 @@
 import ByteCoding
 import MonitoringDomain
 import StreamingStatistics
+import WindowAggregation
 
 // The stored form of the budgeted detectors, sorted by model, group and span:
 //
 //     key        model, group, span
 //     identity   plan (budget, sharers, subjects), version, reference
-//     streams    name, reference counts, ordered; K is their number
+//     streams    feature, segment, reference counts, ordered; K is their number
 //     reference  rows; next and oldest window's start; last look
 //     base       the detector before the oldest retained window: values, scores
 //     windows    start, rows, revised, counts of each stream
@@ -50,8 +51,12 @@ extension DriftPlan {
         writer.write(budget.season.rawValue)
         writer.write(span)
         writer.writeCount(sharerCount)
-        writer.write(watchesFeatures)
-        writer.write(names)
+        writer.writeCount(slicings.count)
+        for slicing in slicings {
+            writer.write(slicing.segmentKey)
+            writer.write(slicing.watchesFeatures)
+            writer.write(slicing.names)
+        }
     }
 
     fileprivate init(decoding reader: inout ByteReader) throws(ByteReadingError) {
@@ -69,13 +74,20 @@ extension DriftPlan {
         guard span > 0, span <= 3_660 * WindowSpan.day, (1...1 << 20).contains(sharers) else {
             throw .invalid(offset: start, reason: "a drift window of \(span) ms")
         }
+        var slicings: [DriftSlicing] = []
+        let slicingCount = try reader.readCount(elementSize: 3)
+        for _ in 0..<slicingCount {
+            slicings.append(
+                DriftSlicing(
+                    segmentKey: try reader.readOptionalText(),
+                    watchesFeatures: try reader.readBool(), names: try reader.readTexts()))
+        }
         self.init(
             group: group,
             budget: DriftBudget(
                 falseAlarmCount: count, periodMilliseconds: period, psiTolerance: psi,
                 ksTolerance: ks, null: null, season: season), span: span,
-            sharerCount: Int(sharers), watchesFeatures: try reader.readBool(),
-            names: try reader.readTexts())
+            sharerCount: Int(sharers), slicings: slicings)
     }
 }
 
@@ -86,7 +98,9 @@ extension DriftWatch {
         writer.write(identity.reference)
         writer.writeCount(names.count)
         for (name, stream) in zip(names, history.base.streams) {
-            writer.write(name)
+            writer.write(name.feature)
+            writer.write(name.segment?.key)
+            writer.write(name.segment?.value)
             writer.write(stream.reference(ofClass: 0))
             writer.write(stream.isOrdered)
         }
@@ -118,12 +132,21 @@ extension DriftWatch {
             plan: try DriftPlan(decoding: &reader), version: try reader.readText(),
             reference: try reader.readText())
         let plan = identity.plan
-        var names: [String] = []
+        var names: [DriftStreamName] = []
         var streams: [DriftStream] = []
         let classCount = plan.budget.season.classCount(span: plan.span)
-        let streamCount = try reader.readCount(elementSize: 3)
+        let streamCount = try reader.readCount(elementSize: 5)
+        guard streamCount <= Self.streamCountMax else {
+            throw .invalid(offset: reader.offset, reason: "\(streamCount) drift streams")
+        }
         for _ in 0..<streamCount {
-            names.append(try reader.readText())
+            let feature = try reader.readText()
+            let key = try reader.readOptionalText()
+            let value = try reader.readOptionalText()
+            names.append(
+                DriftStreamName(
+                    feature: feature,
+                    segment: key.flatMap { key in value.map { Segment(key: key, value: $0) } }))
             let counts: [UInt64] = try reader.readArray()
             guard (1...100).contains(counts.count), counts.allSatisfy({ $0 <= 1 << 40 }) else {
                 throw .invalid(offset: reader.offset, reason: "\(counts.count) coarse bins")

@@ -69,26 +69,27 @@ struct DriftWatches: Sendable, Equatable {
         let start = query.start ?? newest ?? EventTime(milliseconds: 0)
         var measurement = Measurement(
             model: model, statistic: .drift, feature: query.feature,
-            version: watch?.identity.version,
+            version: watch?.identity.version, segment: query.segment,
             window: TimeWindow(start: start, end: start.advanced(byMilliseconds: query.span)),
             reading: .noData, count: 0, reference: state.aggregator.reference?.id)
         guard let watch else {
             measurement.reading = absence(query, state)
             return measurement
         }
-        measurement.referenceCount = Int(clamping: watch.referenceCount)
-        if let feature = query.feature, !watch.names.contains(feature) {
-            measurement.reading = .undefined(
-                reason: "\(feature) is watched by no drift rule with windows of \(watch.span.text)")
+        let wanted = watch.names.indices.filter { watch.isWanted(watch.names[$0], query) }
+        guard let first = wanted.first else {
+            measurement.reading = watch.absence(of: query, state)
             return measurement
         }
-        guard let judged = watch.judged.last(where: { $0.start == start }) else {
+        measurement.referenceCount = Int(clamping: watch.referenceCount(ofStream: first))
+        guard let place = watch.judged.lastIndex(where: { $0.start == start }) else {
             measurement.reading = watch.absence(ofWindow: start)
             return measurement
         }
-        measurement.count = Int(clamping: judged.rowCount)
+        let judged = watch.judged[place]
+        measurement.count = Int(clamping: watch.rowCount(ofWindow: place, stream: first))
         measurement.isRevised = judged.isRevised
-        let finding = watch.finding(judged.verdict, feature: query.feature)
+        let finding = watch.finding(judged.verdict, wanted)
         measurement.finding = .drift(finding)
         if let strongest = finding.streams.first(where: { $0.distance != nil }),
             let distance = strongest.distance
@@ -118,6 +119,48 @@ struct DriftWatches: Sendable, Equatable {
 }
 
 extension DriftWatch {
+    fileprivate func isWanted(_ name: DriftStreamName, _ query: DriftQuery) -> Bool {
+        name.segment == query.segment && (query.feature == nil || query.feature == name.feature)
+    }
+
+    /// Rows of the reference, or of its part that is of the stream's segment.
+    fileprivate func referenceCount(ofStream index: Int) -> UInt64 {
+        names[index].segment == nil
+            ? referenceCount : history.base.streams[index].allReferenceCounts.reduce(0, +)
+    }
+
+    /// Rows of the window, or of its part that is of the stream's segment.
+    fileprivate func rowCount(ofWindow place: Int, stream index: Int) -> UInt64 {
+        names[index].segment == nil
+            ? judged[place].rowCount : history.windows[place].counts[index]?.reduce(0, +) ?? 0
+    }
+
+    /// Why nothing is watched that was asked for.
+    fileprivate func absence(of query: DriftQuery, _ state: ModelCollector) -> Reading {
+        guard let segment = query.segment else {
+            return .undefined(
+                reason: "\(query.feature ?? "the whole traffic") is watched by no drift rule with "
+                    + "windows of \(span.text)")
+        }
+        guard let slicing = identity.plan.slicings.first(where: { $0.segmentKey == segment.key })
+        else {
+            return .undefined(
+                reason: "no drift rule with windows of \(span.text) is by \(segment.key)")
+        }
+        if let absence = state.aggregator.driftAbsence(of: segment) { return absence }
+        if names.contains(where: { $0.segment == segment })
+            || query.feature.map({ !slicing.watchesFeatures && !slicing.names.contains($0) })
+                ?? false
+        {
+            return .undefined(
+                reason: "\(query.feature ?? "it") is watched by no drift rule with windows of "
+                    + "\(span.text) by \(segment.key)")
+        }
+        return .undefined(
+            reason: "\(Self.streamCountMax) streams are watched, of segments with more rows in the "
+                + "reference")
+    }
+
     /// Why a window was not judged.
     fileprivate func absence(ofWindow start: EventTime) -> Reading {
         if start >= next { return .undefined(reason: "the window has not ended") }
@@ -132,12 +175,13 @@ extension DriftWatch {
     }
 
     /// The named ones first, then by evidence.
-    fileprivate func finding(_ verdict: BudgetVerdict, feature: String?) -> DriftFinding {
-        let streams = zip(names, verdict.streams)
-            .filter { feature == nil || $0.0 == feature }
-            .map { name, stream in
-                DriftFinding.Stream(
-                    feature: name, evidence: stream.evidence, distance: stream.distance,
+    fileprivate func finding(_ verdict: BudgetVerdict, _ wanted: [Int]) -> DriftFinding {
+        let streams =
+            wanted.map { index in
+                let stream = verdict.streams[index]
+                return DriftFinding.Stream(
+                    feature: names[index].feature, segment: names[index].segment,
+                    evidence: stream.evidence, distance: stream.distance,
                     distanceLowerBound: stream.distanceLowerBound, isNamed: stream.isNamed)
             }
             .sorted { left, right in

@@ -77,7 +77,7 @@ public struct Judge: Sendable {
                 reference: state.aggregator.reference?.id,
                 segments: { state.aggregator.segmentValues(of: $0) },
                 measure: { state.measure($0, window: state.aggregator.wholePanes(of: $1)) },
-                baseline: { state.baseline($0, feature: $1) },
+                baseline: { state.baseline($0, feature: $1, segment: $2) },
                 drift: { watches.measure($0, of: state) })
             var memory = memories.removeValue(forKey: model) ?? JudgedMemory()
             let restated = memory.restate(revisions[model], of: state, at: current)

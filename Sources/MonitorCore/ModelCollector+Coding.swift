@@ -13,6 +13,11 @@ extension ModelCollector {
         writer.write(movingAfterLearning?.rawValue)
         writer.write(pending != nil)
         if let pending { encode(pending, to: &writer) }
+        writer.write(referenceRows != nil)
+        if let referenceRows {
+            encode(referenceRows.source, to: &writer)
+            writer.write(referenceRows.position)
+        }
         writer.writeCount(rowCountOfVersion.count)
         for (version, count) in rowCountOfVersion.sorted(by: { $0.key < $1.key }) {
             writer.write(version)
@@ -52,6 +57,10 @@ extension ModelCollector {
             MovingReference(rawValue: $0)
         }
         if try reader.readBool() { pending = try Self.readPending(&reader) }
+        if try reader.readBool() {
+            referenceRows = ReferenceRows(
+                source: try Self.readSource(&reader), position: try reader.read())
+        }
         let versionCount = try reader.readCount(elementSize: 2)
         for _ in 0..<versionCount {
             let version = try reader.readText()
@@ -80,53 +89,63 @@ extension ModelCollector {
         detectors = try ErrorDetectors(decoding: &reader)
     }
 
-    /// The two inputs hold every part: one the source, the other the schema.
     private func encode(_ pending: PendingReference, to writer: inout ByteWriter) {
         writer.write(pending.id)
-        switch pending.source {
-        case .uploaded(let position):
-            writer.write(UInt8(0))
-            writer.write(position)
-        case .current: writer.write(UInt8(1))
-        case .log(let source):
-            writer.write(UInt8(2))
-            writer.append(
-                contentsOf: prefixed(
-                    InputCoding.encode(
-                        .chooseReference(
-                            pending.schema.model, source, at: pending.requestedAt))))
-        }
+        encode(pending.source, to: &writer)
         writer.write(pending.requestedAt.milliseconds)
         writer.append(contentsOf: prefixed(InputCoding.encode(.declareSchema(pending.schema))))
         writer.write(pending.position != nil)
         writer.write(pending.position ?? 0)
+        writer.write(pending.isResegmented)
+    }
+
+    /// An input holds every part of a source that is of the log.
+    private func encode(_ source: PendingReference.Source, to writer: inout ByteWriter) {
+        switch source {
+        case .uploaded(let position):
+            writer.write(UInt8(0))
+            writer.write(position)
+        case .current: writer.write(UInt8(1))
+        case .log(let chosen):
+            writer.write(UInt8(2))
+            writer.append(
+                contentsOf: prefixed(
+                    InputCoding.encode(
+                        .chooseReference(schema.model, chosen, at: EventTime(milliseconds: 0)))))
+        }
     }
 
     private static func readPending(
         _ reader: inout ByteReader
     ) throws(ByteReadingError) -> PendingReference {
         let id = try reader.readText()
+        let source = try readSource(&reader)
         let start = reader.offset
-        let source: PendingReference.Source
-        switch try reader.readByte() {
-        case 0: source = .uploaded(at: try reader.read())
-        case 1: source = .current
-        case 2:
-            guard case .chooseReference(_, let chosen, _) = try readInput(&reader) else {
-                throw .invalid(offset: start, reason: "a source was expected")
-            }
-            source = .log(chosen)
-        case let kind: throw .invalid(offset: start, reason: "pending kind \(kind)")
-        }
         let time = EventTime(milliseconds: try reader.read())
         guard case .declareSchema(let schema) = try readInput(&reader) else {
-            throw .invalid(offset: reader.offset, reason: "a schema was expected")
+            throw .invalid(offset: start, reason: "a schema was expected")
         }
         let hasPosition = try reader.readBool()
         let position: Int64 = try reader.read()
         return PendingReference(
             id: id, source: source, requestedAt: time, schema: schema,
-            position: hasPosition ? position : nil)
+            position: hasPosition ? position : nil, isResegmented: try reader.readBool())
+    }
+
+    private static func readSource(
+        _ reader: inout ByteReader
+    ) throws(ByteReadingError) -> PendingReference.Source {
+        let start = reader.offset
+        switch try reader.readByte() {
+        case 0: return .uploaded(at: try reader.read())
+        case 1: return .current
+        case 2:
+            guard case .chooseReference(_, let chosen, _) = try readInput(&reader) else {
+                throw .invalid(offset: start, reason: "a source was expected")
+            }
+            return .log(chosen)
+        case let kind: throw .invalid(offset: start, reason: "pending kind \(kind)")
+        }
     }
 
     private func prefixed(_ bytes: [UInt8]) -> [UInt8] {

@@ -32,6 +32,7 @@ extension ModelCollector {
         list(id, "uploaded rows", time, .profiling)
         pending = nil
         movingAfterLearning = nil
+        referenceRows = ReferenceRows(source: .uploaded(at: position), position: position)
         start(
             with: ModelReference(
                 id: id, pinnedAt: time, origin: .uploaded, schema: schema, batches: [batch]))
@@ -72,17 +73,21 @@ extension ModelCollector {
         }
     }
 
-    /// Other segment keys: the reference stays what it is, and the log is folded again.
+    /// Other segment keys: the reference is made of the same rows again, to count them by the new keys, and
+    /// the log is folded again.
     ///
     /// While rows wait for the first reference, this waits with them.
     mutating func resegment(at position: Int64) {
         guard let reference = aggregator.reference,
             aggregator.segmentKeys != schema.segments
         else { return }
+        var known = schema
+        known.features = schema.features.filter { reference.featureNames.contains($0.name) }
         wait(
             for: PendingReference(
-                id: references.nextID(), source: .current,
-                requestedAt: watermark ?? reference.pinnedAt, schema: schema, position: position),
+                id: references.nextID(), source: referenceRows?.source ?? .current,
+                requestedAt: watermark ?? reference.pinnedAt, schema: known,
+                position: referenceRows?.position ?? position, isResegmented: true),
             "\(reference.id) with other segments")
     }
 
@@ -150,7 +155,7 @@ extension ModelCollector {
     }
 
     /// The same, where it cannot wait: with other segments, the join's texts are other ones too.
-    var urgentRefolding: Refolding? { pending?.source == .current ? refolding : nil }
+    var urgentRefolding: Refolding? { pending?.isResegmented == true ? refolding : nil }
 
     /// Takes the panes that a refolding made, of all inputs so far.
     ///
@@ -166,9 +171,11 @@ extension ModelCollector {
             aggregator.update(schema: schema)
             waiting = []
             waitingOutcomes = []
-            if pending.source == .current {
+            if pending.isResegmented {
                 join = other.join
                 rowCountOfVersion = other.rowCountOfVersion
+            } else if let position = pending.position {
+                referenceRows = ReferenceRows(source: pending.source, position: position)
             }
             references.activate(
                 pending.id, rowCount: aggregator.reference?.rowCount ?? 0)

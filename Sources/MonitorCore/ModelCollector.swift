@@ -36,6 +36,8 @@ public struct ModelCollector: Sendable {
     public internal(set) var references = ReferenceHistory()
     /// The reference that was asked for last and is not in force yet.
     var pending: PendingReference?
+    /// Where the log holds the rows of the reference in force; nil where that is not known.
+    var referenceRows: ReferenceRows?
     /// Rows from which the first reference is learned.
     public internal(set) var learningTarget = ModelCollector.learningRowCount
     /// How the reference moves once there is one.
@@ -242,6 +244,8 @@ public struct ModelCollector: Sendable {
                 id: reference.id, pinnedAt: reference.pinnedAt, by: movingAfterLearning)
         }
         movingAfterLearning = nil
+        referenceRows = ReferenceRows(
+            source: .log(.first(count: learningTarget, version: nil)), position: position)
         start(with: reference)
         resegment(at: position)
     }
@@ -345,8 +349,10 @@ public struct ModelCollector: Sendable {
         }
     }
 
-    /// This is a statistic on the reference.
-    public func baseline(_ statistic: Statistic, feature: String?) -> Reading {
-        aggregator.baseline(statistic, feature: feature)
+    /// This is a statistic on the reference, or on its rows of a segment.
+    public func baseline(
+        _ statistic: Statistic, feature: String?, segment: Segment? = nil
+    ) -> Reading {
+        aggregator.baseline(statistic, feature: feature, segment: segment)
     }
 }

@@ -127,14 +127,23 @@ struct PendingReference: Sendable, Equatable {
     var schema: ModelSchema
     /// The position through which rows are selected from the log; nil while rows are still to come.
     var position: Int64?
+    /// True when it is the reference in force again, by other segment keys.
+    var isResegmented = false
 
     enum Source: Sendable, Equatable {
         /// The rows that lie at a position of the log.
         case uploaded(at: Int64)
         case log(ReferenceSource)
-        /// The reference in force, with other segment keys.
+        /// The reference in force, where its rows cannot be found again.
         case current
     }
+}
+
+/// This is where the log holds the rows of the reference in force.
+struct ReferenceRows: Sendable, Equatable {
+    var source: PendingReference.Source
+    /// The position through which they were selected.
+    var position: Int64
 }
 
 extension ReferenceSource {

@@ -21,6 +21,8 @@ public struct Refolding: Sendable {
     public var needsSelection: Bool { pending.source != .current }
 
     private let pending: PendingReference
+    /// The reference in force, where this is the same one by other segment keys.
+    private let current: ModelReference?
     private var selection: Selection
     private var collector: ModelCollector
     private var failure: Failure?
@@ -46,10 +48,14 @@ public struct Refolding: Sendable {
         if let horizon = pending.schema.horizonMilliseconds {
             collector.join.limits.horizonMilliseconds = horizon
         }
-        if case .current = pending.source, let reference = current.aggregator.reference {
-            collector.join = current.join.emptied()
-            collector.take(reference.restarted(id: id, pinnedAt: pending.requestedAt))
-        }
+        self.current = pending.isResegmented ? current.aggregator.reference : nil
+        guard let reference = self.current else { return }
+        collector.join = current.join.emptied()
+        if case .current = pending.source { restart(reference) }
+    }
+
+    private mutating func restart(_ reference: ModelReference) {
+        collector.take(reference.restarted(id: id, pinnedAt: pending.requestedAt))
     }
 
     /// Selects the rows of the reference from an input.
@@ -128,23 +134,30 @@ public struct Refolding: Sendable {
         if case .log = pending.source, selection.rowCount > Self.rowCountMax {
             failure = Failure(description: "over \(Self.rowCountMax) rows are in the span")
         } else if selection.rowCount == 0 {
+            // The part of the log that held the rows of a reference in force may be gone.
+            if let current { return restart(current) }
             failure = Failure(description: "no rows are in the span")
         }
         let batches = selection.batches
         selection = Selection()
         guard failure == nil else { return }
         collector.inferTask(from: batches)
-        let origin: ModelReference.Origin =
-            switch pending.source {
-            case .uploaded: .uploaded
-            case .log(.first): .learned
-            case .log, .current: .production
-            }
+        let reference = ModelReference(
+            id: id, pinnedAt: pending.requestedAt,
+            origin: origin, schema: collector.schema, batches: batches,
+            outcomeWindow: origin == .uploaded ? nil : batches.extent)
+        let moving = current?.moving
         collector.take(
-            ModelReference(
-                id: id, pinnedAt: pending.requestedAt,
-                origin: origin, schema: collector.schema, batches: batches,
-                outcomeWindow: origin == .uploaded ? nil : batches.extent))
+            moving.map { reference.moved(id: id, pinnedAt: pending.requestedAt, by: $0) }
+                ?? reference)
+    }
+
+    private var origin: ModelReference.Origin {
+        switch pending.source {
+        case .uploaded: .uploaded
+        case .log(.first): .learned
+        case .log, .current: .production
+        }
     }
 
     /// What was made, once every input has been folded.

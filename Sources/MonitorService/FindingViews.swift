@@ -38,7 +38,8 @@ extension DriftFinding.Stream {
     /// This is a feature among those that moved most, as the API shows it.
     var json: JSONValue {
         .object([
-            ("feature", .string(feature)), ("evidence", .double(evidence)),
+            ("feature", .string(feature)), ("segment", .optional(segment?.description)),
+            ("evidence", .double(evidence)),
             ("distance", .optional(distance)), ("lower", .optional(distanceLowerBound)),
             ("named", .bool(isNamed)),
         ])

@@ -195,7 +195,8 @@ extension Monitor {
         var measurement = judge.measure(
             DriftQuery(
                 group: nil, feature: query.feature,
-                span: window.end.milliseconds(since: window.start), start: window.start),
+                span: window.end.milliseconds(since: window.start), start: window.start,
+                segment: query.segment),
             of: state)
         // The detectors watch the newest version alone.
         if let version = query.version, measurement.version != version {

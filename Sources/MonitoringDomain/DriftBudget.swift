@@ -80,6 +80,23 @@ public enum DriftSubject: Hashable, Sendable {
     case each
 }
 
+/// This is what is watched of one slicing of the traffic.
+public struct DriftSlicing: Hashable, Sendable {
+    /// The segment key of which each value is watched apart; nil: the whole traffic.
+    public var segmentKey: String?
+    /// True when every feature is watched.
+    public var watchesFeatures: Bool
+    /// What is watched by name, sorted.
+    public var names: [String]
+
+    /// Makes a slicing from its parts.
+    public init(segmentKey: String?, watchesFeatures: Bool, names: [String]) {
+        self.segmentKey = segmentKey
+        self.watchesFeatures = watchesFeatures
+        self.names = names
+    }
+}
+
 /// This is one kind of windows that a rule group's budget is spent on, with all that is watched in them.
 public struct DriftPlan: Hashable, Sendable {
     /// The name of the rule group.
@@ -90,22 +107,19 @@ public struct DriftPlan: Hashable, Sendable {
     public var span: Int64
     /// How many kinds of windows share the budget, this one included.
     public var sharerCount: Int
-    /// True when every feature is watched.
-    public var watchesFeatures: Bool
-    /// What is watched by name, sorted.
-    public var names: [String]
+    /// What is watched: of the whole traffic first, then by segment keys, sorted.
+    public var slicings: [DriftSlicing]
 
     /// Makes a plan from its parts.
     public init(
-        group: String, budget: DriftBudget, span: Int64, sharerCount: Int, watchesFeatures: Bool,
-        names: [String]
+        group: String, budget: DriftBudget, span: Int64, sharerCount: Int,
+        slicings: [DriftSlicing]
     ) {
         self.group = group
         self.budget = budget
         self.span = span
         self.sharerCount = sharerCount
-        self.watchesFeatures = watchesFeatures
-        self.names = names
+        self.slicings = slicings
     }
 }
 
@@ -119,12 +133,18 @@ public struct DriftQuery: Hashable, Sendable {
     public var span: Int64
     /// The start of the wanted window; nil for the newest one that was judged.
     public var start: EventTime?
+    /// The wanted slice; nil for the whole traffic.
+    public var segment: Segment?
 
     /// Makes a question from its parts.
-    public init(group: String?, feature: String?, span: Int64, start: EventTime? = nil) {
+    public init(
+        group: String?, feature: String?, span: Int64, start: EventTime? = nil,
+        segment: Segment? = nil
+    ) {
         self.group = group
         self.feature = feature
         self.span = span
         self.start = start
+        self.segment = segment
     }
 }

@@ -6,10 +6,12 @@ public indirect enum Finding: Equatable, Sendable {
 
 /// This is what a budgeted detector says of one window: under which null, at which level, because of what.
 public struct DriftFinding: Equatable, Sendable {
-    /// This is one feature (or the prediction) with its evidence.
+    /// This is one feature (or the prediction), of the whole traffic or a segment, with its evidence.
     public struct Stream: Equatable, Sendable {
         /// The feature's name, or `prediction`.
         public var feature: String
+        /// The slice; nil for the whole traffic.
+        public var segment: Segment?
         /// The e-detector's value before any reset, 0...1e300: alone it raises an alarm at `alarmAt`.
         public var evidence: Double
         /// How far the window's shares are from the reference's, 0...1; nil without rows.
@@ -21,10 +23,11 @@ public struct DriftFinding: Equatable, Sendable {
 
         /// Makes a stream's finding from its parts.
         public init(
-            feature: String, evidence: Double, distance: Double?, distanceLowerBound: Double?,
-            isNamed: Bool
+            feature: String, segment: Segment? = nil, evidence: Double, distance: Double?,
+            distanceLowerBound: Double?, isNamed: Bool
         ) {
             self.feature = feature
+            self.segment = segment
             self.evidence = evidence
             self.distance = distance
             self.distanceLowerBound = distanceLowerBound

@@ -84,7 +84,7 @@ struct ExpressionEvaluator {
         case .negate(let inner): return number(inner).map { -$0 }
         case .statistic(let call): return read(call)
         case .reference(let statistic, let subject):
-            return context.baseline(statistic, name(of: subject) ?? self.subject)
+            return context.baseline(statistic, name(of: subject) ?? self.subject, segment)
                 .estimate?.value
         case .arithmetic(let operation, let left, let right):
             let (a, b) = (number(left), number(right))
@@ -118,7 +118,7 @@ struct ExpressionEvaluator {
             case .each: subject
             }
         let measurement = context.drift(
-            DriftQuery(group: group, feature: feature, span: call.span))
+            DriftQuery(group: group, feature: feature, span: call.span, segment: segment))
         evidence.append(measurement)
         guard let estimate = measurement.reading.estimate,
             case .drift(let finding)? = measurement.finding

@@ -16,8 +16,8 @@ public struct RuleContext {
     public var segments: (String) -> [String]
     /// This measures a question over a window.
     public var measure: (MeasurementQuery, TimeWindow) -> Measurement
-    /// This is a statistic on the reference, of a feature or of the model as a whole.
-    public var baseline: (Statistic, String?) -> Reading
+    /// This is a statistic on the reference, of a feature or of the model as a whole, in a segment.
+    public var baseline: (Statistic, String?, Segment?) -> Reading
     /// This is what a budgeted detector says of the newest window that has ended.
     public var drift: (DriftQuery) -> Measurement
 
@@ -26,7 +26,7 @@ public struct RuleContext {
         model: ModelID, features: [String], version: String?, reference: String?,
         segments: @escaping (String) -> [String] = { _ in [] },
         measure: @escaping (MeasurementQuery, TimeWindow) -> Measurement,
-        baseline: @escaping (Statistic, String?) -> Reading,
+        baseline: @escaping (Statistic, String?, Segment?) -> Reading,
         drift: @escaping (DriftQuery) -> Measurement
     ) {
         self.model = model

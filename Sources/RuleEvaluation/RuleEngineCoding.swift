@@ -235,6 +235,8 @@ extension DriftFinding {
         writer.writeCount(streams.count)
         for stream in streams {
             writer.write(stream.feature)
+            writer.write(stream.segment?.key)
+            writer.write(stream.segment?.value)
             writer.write(stream.evidence)
             writer.write(stream.distance)
             writer.write(stream.distanceLowerBound)
@@ -247,12 +249,12 @@ extension DriftFinding {
             null: try reader.readName(), level: try reader.readDouble(),
             tolerance: try reader.readDouble(),
             streamCount: Int(clamping: try reader.readVarint()), streams: [])
-        let count = try reader.readCount(elementSize: 12)
+        let count = try reader.readCount(elementSize: 14)
         for _ in 0..<count {
             streams.append(
                 Stream(
-                    feature: try reader.readText(), evidence: try reader.readDouble(),
-                    distance: try reader.readOptionalDouble(),
+                    feature: try reader.readText(), segment: try reader.readOptionalSegment(),
+                    evidence: try reader.readDouble(), distance: try reader.readOptionalDouble(),
                     distanceLowerBound: try reader.readOptionalDouble(),
                     isNamed: try reader.readBool()))
         }

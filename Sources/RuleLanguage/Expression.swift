@@ -62,10 +62,8 @@ public indirect enum Expression: Equatable, Sendable {
         }
     }
 
-    /// These are the names, as files have them, of what is of the whole traffic only: `drift` and detectors.
-    var wholeTrafficNames: [String] {
-        (driftCalls.isEmpty ? [] : ["drift"]) + detectors.map(\.rawValue).sorted()
-    }
+    /// These are the names, as files have them, of what is of the whole traffic only: the classic detectors.
+    var wholeTrafficNames: [String] { detectors.map(\.rawValue).sorted() }
 
     /// These are the classic detectors that the expression names.
     var detectors: Set<Statistic> {

@@ -63,21 +63,25 @@ public struct RuleGroup: Equatable, Sendable {
     /// All rules of one length read the same detector, so they share its alarms and cost once.
     public var driftPlans: [DriftPlan] {
         guard let budget else { return [] }
-        var subjects: [Int64: Set<DriftSubject>] = [:]
+        // By length, then by segment key: "" for the whole traffic, so that it stands first.
+        var subjects: [Int64: [String: Set<DriftSubject>]] = [:]
         for rule in rules {
             for call in rule.expression.driftCalls {
-                subjects[call.span, default: []].insert(call.subject)
+                subjects[call.span, default: [:]][rule.segmentKey ?? "", default: []]
+                    .insert(call.subject)
             }
         }
-        return subjects.keys.sorted().map { span in
-            let watched = subjects[span] ?? []
-            let names = watched.compactMap { subject -> String? in
-                if case .one(let name) = subject { name } else { nil }
-            }
-            return DriftPlan(
+        return subjects.sorted { $0.key < $1.key }.map { span, watched in
+            DriftPlan(
                 group: name, budget: budget, span: span, sharerCount: subjects.count,
-                watchesFeatures: watched.contains(.features) || watched.contains(.each),
-                names: names.sorted())
+                slicings: watched.sorted { $0.key < $1.key }.map { key, subjects in
+                    DriftSlicing(
+                        segmentKey: key.isEmpty ? nil : key,
+                        watchesFeatures: subjects.contains(.features) || subjects.contains(.each),
+                        names: subjects.compactMap { subject -> String? in
+                            if case .one(let name) = subject { name } else { nil }
+                        }.sorted())
+                })
         }
     }
 

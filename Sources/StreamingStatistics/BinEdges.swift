@@ -87,13 +87,47 @@ public struct BinEdges: Equatable, Sendable {
         self.init(checked: edges, decileEdges: decileEdges)
     }
 
-    private init(checked edges: [Double], decileEdges: [Double]) {
-        self.edges = edges
+    /// This is the same bins with the deciles of other counts: of rows that lie in a part of them.
+    ///
+    /// Formula: the k-th decile edge is the first edge at or below which lie at least k/10 of the counts; so
+    /// a decile is at most one bin too high.
+    ///
+    /// - Precondition: `counts` are of these bins.
+    /// - Returns: The same edges; the same deciles where nothing is counted.
+    public func withDeciles(of counts: BinCounts) -> BinEdges {
+        precondition(counts.binCount == binCount, "\(counts.binCount) of \(binCount) bins")
+        guard counts.total > 0 else { return self }
+        var chosen: [Double] = []
+        var (sum, next) = (0.0, 1.0)
+        let tenth = Double(counts.total) / 10
+        counts.forEachNonZero { bin, count in
+            sum += Double(count)
+            guard bin < edges.count, next <= 9, sum >= next * tenth else { return }
+            chosen.append(edges[bin])
+            while next <= 9, sum >= next * tenth { next += 1 }
+        }
+        return BinEdges(self, decileEdges: chosen)
+    }
+
+    private init(_ other: BinEdges, decileEdges: [Double]) {
+        edges = other.edges
         self.decileEdges = decileEdges
-        decileOfBin = (0...edges.count).map { bin in
+        decileOfBin = Self.deciles(of: other.edges, decileEdges)
+        isAtom = other.isAtom
+        table = other.table
+    }
+
+    private static func deciles(of edges: [Double], _ decileEdges: [Double]) -> [UInt8] {
+        (0...edges.count).map { bin in
             guard bin < edges.count else { return UInt8(decileEdges.count) }
             return UInt8(decileEdges.count { $0 < edges[bin] })
         }
+    }
+
+    private init(checked edges: [Double], decileEdges: [Double]) {
+        self.edges = edges
+        self.decileEdges = decileEdges
+        decileOfBin = Self.deciles(of: edges, decileEdges)
         isAtom = (0...edges.count).map { bin in
             bin > 0 && bin < edges.count && edges[bin - 1].nextUp == edges[bin]
         }

@@ -118,6 +118,7 @@ extension ModelReference {
         }
         outcomes.encode(to: &writer)
         truthCounts.encode(to: &writer)
+        segments.encode(to: &writer)
     }
 
     init(decoding reader: inout ByteReader) throws(ByteReadingError) {
@@ -150,6 +151,7 @@ extension ModelReference {
         self.moving = moving
         outcomes = try OutcomeProfile(decoding: &reader, binCount: scoreEdges.binCount)
         truthCounts = try TruthProfile(decoding: &reader, empty: truthCounts)
+        segments = try ReferenceSegments(decoding: &reader, of: self)
     }
 }
 

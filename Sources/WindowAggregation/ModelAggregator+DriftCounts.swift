@@ -1,10 +1,24 @@
 public import MonitoringDomain
 import StreamingStatistics
 
+/// This is whose distribution a drift detector watches.
+public struct DriftStreamName: Hashable, Sendable {
+    /// The feature's name, or `prediction`.
+    public let feature: String
+    /// The slice; nil for the whole traffic.
+    public let segment: Segment?
+
+    /// Names a stream.
+    public init(feature: String, segment: Segment?) {
+        self.feature = feature
+        self.segment = segment
+    }
+}
+
 /// This is what a drift detector needs to know of one feature of the reference, or of the prediction.
 public struct DriftSubjectReference: Equatable, Sendable {
-    /// The feature's name, or `prediction`.
-    public let name: String
+    /// Of what, and of which slice.
+    public let name: DriftStreamName
     /// [binCount]: the reference's rows in coarse bins, missing values last.
     public let counts: [UInt64]
     /// True for numbers, whose bins have an order.
@@ -16,16 +30,45 @@ extension ModelAggregator {
     /// among more bins the evidence would be shared too thinly.
     static let driftCategoryCountMax = 20
 
-    /// These are the subjects that a detector can watch: the names that the reference knows, each once.
+    /// These are the subjects that a detector can watch: the names that the reference knows, each once, of the
+    /// whole traffic or of each segment that has a reference of its own.
     ///
     /// - Parameters:
-    ///   - features: True for all features, in the reference's order, before the names.
-    ///   - names: Features or `prediction`; what the reference does not know is left out.
-    /// - Returns: In the order of the reference, then of the names.
-    public func driftSubjects(features: Bool, names: [String]) -> [DriftSubjectReference] {
+    ///   - slicing: What is wanted; what the reference does not know is left out.
+    ///   - countMax: Subjects at most: a segment whose subjects would be more is left out, with all that have
+    ///     fewer rows in the reference.
+    /// - Returns: The segments with the most rows first; of each, in the order of the reference, then of the
+    ///   names.
+    public func driftSubjects(
+        _ slicing: DriftSlicing, countMax: Int = .max
+    ) -> [DriftSubjectReference] {
         guard let reference else { return [] }
-        var wanted = features ? reference.features.map(\.name) : []
-        for name in names where !wanted.contains(name) { wanted.append(name) }
+        guard let key = slicing.segmentKey else {
+            return Array(subjects(slicing, nil, reference).prefix(countMax))
+        }
+        let known = reference.segments.known.map(\.segment).filter { $0.key == key }
+        let owned = known.compactMap { segment -> (Segment, ModelReference)? in
+            guard case .own(let own) = self.reference(of: segment, in: reference) else {
+                return nil
+            }
+            return (segment, own)
+        }
+        var subjects: [DriftSubjectReference] = []
+        for (segment, own) in owned.sorted(by: {
+            ($1.1.rowCount, $0.0) < ($0.1.rowCount, $1.0)
+        }) {
+            let more = self.subjects(slicing, segment, own)
+            guard subjects.count + more.count <= countMax else { break }
+            subjects += more
+        }
+        return subjects
+    }
+
+    private func subjects(
+        _ slicing: DriftSlicing, _ segment: Segment?, _ reference: ModelReference
+    ) -> [DriftSubjectReference] {
+        var wanted = slicing.watchesFeatures ? reference.features.map(\.name) : []
+        for name in slicing.names where !wanted.contains(name) { wanted.append(name) }
         return wanted.compactMap { name in
             guard let subject = reference.subject(named: name) else { return nil }
             let content = subject.content
@@ -35,21 +78,54 @@ extension ModelAggregator {
                 case .categorical: false
                 }
             return DriftSubjectReference(
-                name: name, counts: Self.coarse(reference.profile(of: subject), content),
+                name: DriftStreamName(feature: name, segment: segment),
+                counts: Self.coarse(reference.profile(of: subject), content),
                 isOrdered: isOrdered)
+        }
+    }
+
+    /// This is why a segment has no reference of its own; nil where it has.
+    public func driftAbsence(of segment: Segment) -> Reading? {
+        guard let reference else { return .undefined(reason: "no reference is pinned") }
+        switch self.reference(of: segment, in: reference) {
+        case .own: return nil
+        case .keyUnknown(let reading), .absent(let reading): return reading
         }
     }
 
     /// These are a window's rows of a version in the subjects' coarse bins.
     ///
+    /// - Parameters:
+    ///   - names: The subjects; the panes of a segment are merged once for neighbours of it.
+    ///   - version: The version.
+    ///   - window: The interval whose panes count.
     /// - Returns: By name as asked, nil where the subject is unknown or the window has no rows.
     public func driftCounts(
-        of names: [String], version: String, window: TimeWindow
+        of names: [DriftStreamName], version: String, window: TimeWindow
     ) -> [[UInt64]?] {
-        guard let reference else { return names.map { _ in nil } }
-        let subjects = names.map { reference.subject(named: $0) }
+        var counts: [[UInt64]?] = []
+        counts.reserveCapacity(names.count)
+        var start = 0
+        while start < names.count {
+            let segment = names[start].segment
+            let end = names[start...].firstIndex { $0.segment != segment } ?? names.count
+            counts += driftCounts(
+                of: names[start..<end].map(\.feature),
+                PaneSelection(version: version, segment: segment, window: window))
+            start = end
+        }
+        return counts
+    }
+
+    private func driftCounts(
+        of features: [String], _ selection: PaneSelection
+    ) -> [[UInt64]?] {
+        guard let reference,
+            case .own(let own) = self.reference(of: selection.segment, in: reference)
+        else { return features.map { _ in nil } }
+        let subjects = features.map { own.subject(named: $0) }
         var merged = subjects.map { $0?.content.emptyProfile }
-        _ = forEachPane(PaneSelection(version: version, window: window)) { pane in
+        _ = forEachPane(selection) { pane in
             for (index, subject) in subjects.enumerated() {
                 guard let profile = subject?.profile(of: pane) else { continue }
                 merged[index]?.merge(profile)

@@ -121,28 +121,61 @@ extension ModelAggregator {
         let isTruth = if case .truth = subject.place { true } else { false }
         let revisedAt = isTruth ? revision.outcomes : revision.rows
         blank.isRevised = revisedAt.map { $0 >= window.end.milliseconds } ?? false
-        var baseline = reference.profile(of: subject)
-        var absence: String?
-        if let moving = reference.moving, statistics.contains(where: { $0.group == .drift }) {
-            (baseline, absence) = moved(subject, query, moving.window(for: window))
-        }
+        let comparison = comparison(subject, name, query, window, reference)
         return statistics.map { statistic in
             var measurement = blank
             measurement.statistic = statistic
             if statistic.group == .drift {
-                measurement.referenceCount = Int(clamping: baseline.rowCount)
+                measurement.referenceCount = Int(clamping: comparison.baseline.rowCount)
             }
             guard merged.rowCount > 0 else { return measurement }
-            if statistic.group == .drift, let absence {
-                measurement.reading = .undefined(reason: absence)
+            if statistic.group == .drift, let absence = comparison.absence {
+                measurement.reading = absence
             } else {
                 measurement.reading = SubjectReading(
-                    window: merged, reference: baseline, content: subject.content, query: query,
-                    isTruth: isTruth
+                    window: merged, reference: comparison.baseline, content: comparison.content,
+                    query: query, isTruth: isTruth
                 ).reading(statistic)
             }
             return measurement
         }
+    }
+
+    /// What a window's rows are compared with, in which bins, and why they cannot be.
+    private struct Comparison {
+        var content: FeatureReference.Content
+        var baseline: FeatureProfile
+        var absence: Reading?
+    }
+
+    /// A window that moves, or the rows of the reference that are of the query's segment.
+    private func comparison(
+        _ subject: Subject, _ name: String, _ query: MeasurementQuery, _ window: TimeWindow,
+        _ reference: ModelReference
+    ) -> Comparison {
+        if let moving = reference.moving {
+            let (baseline, absence) = moved(subject, query, moving.window(for: window))
+            return Comparison(
+                content: subject.content, baseline: baseline,
+                absence: absence.map { .undefined(reason: $0) })
+        }
+        switch self.reference(of: query.segment, in: reference) {
+        case .own(let own):
+            let narrowed = own.subject(named: name) ?? subject
+            return Comparison(content: narrowed.content, baseline: own.profile(of: narrowed))
+        case .keyUnknown(let reading), .absent(let reading):
+            return Comparison(
+                content: subject.content, baseline: subject.content.emptyProfile, absence: reading)
+        }
+    }
+
+    /// What the windows of a slice are compared with.
+    func reference(of segment: Segment?, in reference: ModelReference) -> SliceReference {
+        let key = segment.flatMap { segments.keys.firstIndex(of: $0.key) }
+        return reference.reference(
+            of: segment,
+            isProductionFull: key.map { segments.values[$0].count >= Segment.valueCountMax }
+                ?? false)
     }
 
     private func merge(

@@ -86,8 +86,26 @@ extension ModelAggregator {
     }
 
     /// This is the same statistic on the reference itself.
-    public func baseline(_ statistic: Statistic, feature: String?) -> Reading {
-        guard let reference else { return .undefined(reason: "no reference is pinned") }
+    ///
+    /// - Parameters:
+    ///   - statistic: The wanted quantity.
+    ///   - feature: Of what; nil for the model as a whole.
+    ///   - segment: On which of the reference's rows. Where they name no value of its key, on all.
+    /// - Returns: Why there is none, where the segment has too few rows in the reference.
+    public func baseline(
+        _ statistic: Statistic, feature: String?, segment: Segment? = nil
+    ) -> Reading {
+        guard let whole = reference else { return .undefined(reason: "no reference is pinned") }
+        switch reference(of: segment, in: whole) {
+        case .own(let reference): return baseline(statistic, feature, reference)
+        case .keyUnknown: return baseline(statistic, feature, whole)
+        case .absent(let reading): return reading
+        }
+    }
+
+    private func baseline(
+        _ statistic: Statistic, _ feature: String?, _ reference: ModelReference
+    ) -> Reading {
         switch statistic.group {
         case .volume:
             guard statistic == .volume else {

@@ -15,15 +15,15 @@ public struct ModelReference: Sendable, Equatable {
     public static let categoryCountMax = 10_000
 
     /// `r-` and the number of the model's reference.
-    public let id: String
+    public internal(set) var id: String
     /// The event time from which it counts.
-    public let pinnedAt: EventTime
+    public internal(set) var pinnedAt: EventTime
     /// Who chose the rows.
-    public let origin: Origin
+    public internal(set) var origin: Origin
     /// The window that each window is compared with in place of the reference's own rows.
     public internal(set) var moving: MovingReference?
     /// Rows, with missing values and without.
-    public let rowCount: Int
+    public internal(set) var rowCount: Int
     /// What the score and the outcomes mean.
     ///
     /// Both are fixed with the reference, because outcomes that were counted in one way cannot be taken
@@ -46,6 +46,8 @@ public struct ModelReference: Sendable, Equatable {
     var truthCounts: TruthProfile
     /// The event times of rows whose ground truth comes after the reference was made; nil where it is inline.
     public let outcomeWindow: TimeWindow?
+    /// The same rows by the values of the declared segment keys.
+    var segments = ReferenceSegments(keys: [])
 
     /// Makes the bins, categories and baselines of the batches' rows, with ground truth where it is inline.
     public init(
@@ -72,6 +74,7 @@ public struct ModelReference: Sendable, Equatable {
                 absorb(outcome, adding: true)
             }
         }
+        segments = ReferenceSegments(keys: schema.segments, batches: batches, of: self)
     }
 
     /// Counts an outcome in the baseline, or takes it back.
@@ -79,6 +82,7 @@ public struct ModelReference: Sendable, Equatable {
         outcomes.absorb(
             outcome, edges: scoreEdges, task: task, positiveLabel: positiveLabel, adding: adding)
         truthCounts.absorb(outcome, content: truth, adding: adding)
+        segments.absorb(outcome, as: (task, positiveLabel), adding: adding)
     }
 
     init(
@@ -138,12 +142,8 @@ public struct ModelReference: Sendable, Equatable {
     public func moved(
         id: String, pinnedAt: EventTime, by moving: MovingReference
     ) -> ModelReference {
-        var reference = ModelReference(
-            id: id, pinnedAt: pinnedAt, origin: .moving, rowCount: rowCount, task: task,
-            positiveLabel: positiveLabel, features: features, prediction: prediction, label: label,
-            truth: truth, outcomeWindow: outcomeWindow)
-        reference.outcomes = outcomes
-        reference.truthCounts = truthCounts
+        var reference = self
+        (reference.id, reference.pinnedAt, reference.origin) = (id, pinnedAt, .moving)
         reference.moving = moving
         return reference
     }
@@ -156,6 +156,9 @@ public struct ModelReference: Sendable, Equatable {
         case .learned, .production, .moving: outcomeWindow?.end ?? pinnedAt
         }
     }
+
+    /// These are the names of the features that it knows, in its order.
+    public var featureNames: [String] { features.map(\.name) }
 
     /// This is the number of bins of each feature: for a categorical one its categories.
     public var binCounts: [(feature: String, bins: Int)] {

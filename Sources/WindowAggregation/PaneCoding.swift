@@ -17,6 +17,39 @@ extension SegmentTable {
     }
 }
 
+extension ReferenceSegments {
+    /// The keys, their values, and the segments with rows, each as one pane.
+    func encode(to writer: inout ByteWriter) {
+        writer.write(table.keys)
+        for values in table.values { writer.write(values) }
+        writer.writeCount(references.count)
+        for (_, code) in known {
+            writer.writeCount(code.key)
+            writer.writeCount(code.value)
+            references[code]?.asPane.encode(to: &writer)
+        }
+    }
+
+    init(
+        decoding reader: inout ByteReader, of whole: ModelReference
+    ) throws(ByteReadingError) {
+        let start = reader.offset
+        let table = try SegmentTable(decoding: &reader)
+        var profiles: [(code: SegmentCode, profile: PaneProfile)] = []
+        let count = try reader.readCount(elementSize: 9)
+        for _ in 0..<count {
+            let code = SegmentCode(
+                key: Int(clamping: try reader.readVarint()),
+                value: Int(clamping: try reader.readVarint()))
+            profiles.append((code, try PaneProfile(decoding: &reader, reference: whole)))
+        }
+        guard let segments = Self(table: table, profiles: profiles, of: whole) else {
+            throw .invalid(offset: start, reason: "segments of a reference that are not its own")
+        }
+        self = segments
+    }
+}
+
 extension PaneLevels {
     init(decoding reader: inout ByteReader, paneMilliseconds: Int64) throws(ByteReadingError) {
         self.init(paneMilliseconds: paneMilliseconds)

@@ -69,7 +69,7 @@ struct World {
                         ?? .noData,
                     count: 7)
             },
-            baseline: { statistic, feature in
+            baseline: { statistic, feature, _ in
                 baselines[Self.key(statistic, feature)].map { .value(Estimate(value: $0)) }
                     ?? .undefined(reason: "no baseline in this test")
             },

@@ -204,10 +204,38 @@ import Testing
         let plans = try #require(group?.driftPlans)
         #expect(plans.map(\.span) == [WindowSpan.hour, WindowSpan.day])
         #expect(plans.map(\.sharerCount) == [2, 2])
-        #expect(plans.map(\.watchesFeatures) == [false, true])
-        #expect(plans.map(\.names) == [["age", "prediction"], ["prediction"]])
+        #expect(
+            plans.map(\.slicings) == [
+                [
+                    DriftSlicing(
+                        segmentKey: nil, watchesFeatures: false, names: ["age", "prediction"])
+                ],
+                [DriftSlicing(segmentKey: nil, watchesFeatures: true, names: ["prediction"])],
+            ])
         #expect(plans.allSatisfy { $0.budget.null == .windows && $0.budget.season == .week })
         #expect(group?.detectors == [.ddm])
+    }
+
+    @Test func `slices of one length share its plan, the whole traffic first`() throws {
+        let group = try group(
+            """
+            group: g
+            budget: { false_alarms: 1 per 90d }
+            rules:
+              - { alert: A, by: region, expr: "drift(age, window: 1d)" }
+              - { alert: B, by: channel, expr: "drift(*, window: 1d)" }
+              - { alert: C, by: channel, expr: "drift(prediction, window: 1d)" }
+              - { alert: D, expr: "drift(features, window: 1d)" }
+            """)
+
+        let plans = try #require(group?.driftPlans)
+        #expect(plans.map(\.sharerCount) == [1])
+        #expect(
+            plans.first?.slicings == [
+                DriftSlicing(segmentKey: nil, watchesFeatures: true, names: []),
+                DriftSlicing(segmentKey: "channel", watchesFeatures: true, names: ["prediction"]),
+                DriftSlicing(segmentKey: "region", watchesFeatures: false, names: ["age"]),
+            ])
     }
 
     @Test func `a group without drift has no plans, with a budget or without`() throws {

@@ -184,3 +184,31 @@ private func naiveBin(_ value: Double, _ edges: [Double]) -> UInt16 {
         }
     }
 }
+
+@Suite struct NarrowedDecilesTests {
+    @Test(arguments: UInt64(0)..<8)
+    func `deciles of a part of the rows are its quantiles, to the width of a bin`(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        let whole = (0..<5_000).map { _ in Double.random(in: 0..<100, using: &random) }
+        let part = whole.filter { $0 < 3 }.sorted()
+        let edges = BinEdges(reference: whole)
+        var counts = BinCounts(binCount: edges.binCount)
+        for value in part { counts.add(edges.bin(of: value)) }
+
+        let own = edges.withDeciles(of: counts)
+
+        #expect(own.edges == edges.edges)
+        #expect(own.decileEdges.count == 9)
+        for (index, edge) in own.decileEdges.enumerated() {
+            let below = part.count { $0 <= edge }
+            #expect(10 * below >= (index + 1) * part.count)
+            let before = edges.edges[(edges.edges.firstIndex(of: edge) ?? 1) - 1]
+            #expect(10 * part.count { $0 <= before } < (index + 1) * part.count)
+        }
+        #expect(BinEdges(edges: own.edges, decileEdges: own.decileEdges) == own)
+        #expect(
+            BinEdges(edges: own.edges, decileEdges: own.decileEdges)?.decileOfBin
+                == own.decileOfBin)
+        #expect(edges.withDeciles(of: BinCounts(binCount: edges.binCount)) == edges)
+    }
+}

@@ -55,20 +55,27 @@ public enum FalseAlarmBenchmark {
 
     /// Simulates every kind of traffic at 1,000 and 10,000 rows per window.
     ///
-    /// Dependent rows are drawn one by one, so their worlds are fewer: a quarter, and a twentieth at 10,000.
+    /// Dependent rows are drawn one by one, so their worlds are fewer: a quarter, and a twentieth at 10,000. Of
+    /// six times as many streams, a third.
     ///
     /// - Parameters:
     ///   - replicationCount: Worlds per kind, positive.
     ///   - seed: Of all random numbers.
+    ///   - name: The beginning of one kind's name; nil: all kinds.
     /// - Returns: A row per traffic, size and method.
     public static func run(
-        replicationCount: Int = usualReplicationCount, seed: UInt64 = 1
+        replicationCount: Int = usualReplicationCount, seed: UInt64 = 1, only name: String? = nil
     ) -> [Row] {
         precondition(replicationCount > 0, "replicationCount \(replicationCount)")
         var rows: [Row] = []
-        for traffic in Traffic.allCases {
+        for traffic in Traffic.allCases where name.map(traffic.rawValue.hasPrefix) ?? true {
             for rowCount in [1_000, 10_000] {
-                let divisor = traffic == .autoregressive ? (rowCount == 1_000 ? 4 : 20) : 1
+                let divisor =
+                    switch traffic {
+                    case .independent, .seasonal: 1
+                    case .autoregressive: rowCount == 1_000 ? 4 : 20
+                    case .segmented: 3
+                    }
                 rows += simulate(
                     traffic, rowCount: rowCount,
                     replicationCount: max(2, replicationCount / divisor), seed: seed)
@@ -122,7 +129,8 @@ public enum FalseAlarmBenchmark {
             }
             for (index, candidate) in candidates(history, traffic, rowCount).enumerated() {
                 if index == tallies.count { tallies.append(Tally(candidate)) }
-                tallies[index].absorb(candidate.method, windows, changed, quietCount)
+                tallies[index].absorb(
+                    candidate.method, windows, changed, traffic.shiftedStream)
             }
         }
         return tallies.map { $0.row(traffic, rowCount) }
@@ -142,8 +150,9 @@ private func candidates(
 ) -> [Candidate] {
     let alpha = 1.0 / Double(FalseAlarmBenchmark.windowCount)
     let day = Duration.seconds(86_400)
-    let isRowLevel = traffic == .independent
-    let knownShares = DirichletMultinomial(shares: history.chances)
+    let isRowLevel = traffic == .independent || traffic == .segmented
+    let knownShares =
+        traffic == .segmented ? nil : DirichletMultinomial(shares: history.chances)
     func budgeted(
         _ null: BudgetedDetector.Null, _ streams: [DriftStream], ks: Double = 0
     ) -> BudgetedMethod {
@@ -193,6 +202,14 @@ private func candidates(
             name: "budget: conformal windows", promised: 1,
             method: budgeted(.exchangeableWindows, history.seasonal)),
     ]
+    if traffic == .segmented {
+        all.append(
+            Candidate(
+                name: "budget: KS 0.02, against the whole's shares", promised: nil,
+                method: budgeted(
+                    .withinTolerance, history.againstWhole(sliceCount: traffic.sliceCount),
+                    ks: 0.02)))
+    }
     if let known = knownShares {
         let bins = Array(repeating: BinCountDetector(null: known), count: history.totals.count)
         let staggered = Array(
@@ -223,18 +240,18 @@ private struct Tally {
 
     mutating func absorb(
         _ method: any AlarmMethod, _ windows: [DriftWindow], _ changed: [[DriftWindow]],
-        _ quietCount: Int
+        _ shiftedStream: Int
     ) {
         var method = method
         var (atChange, count) = (method, 0.0)
         for (index, window) in windows.enumerated() {
-            if index == quietCount { atChange = method }
+            if index == FalseAlarmBenchmark.quietCount { atChange = method }
             if !method.named(in: window).isEmpty { count += 1 }
         }
         alarms.append(count * 90 / Double(windows.count))
         for (shift, windows) in changed.enumerated() {
             var watching = atChange
-            let seen = windows.firstIndex { watching.named(in: $0).contains(0) }
+            let seen = windows.firstIndex { watching.named(in: $0).contains(shiftedStream) }
             delays[shift].append(seen.map { Double($0 - windows.startIndex + 1) } ?? .infinity)
         }
     }

@@ -78,7 +78,8 @@ public struct Judge: Sendable {
                 segments: { state.aggregator.segmentValues(of: $0) },
                 measure: { state.measure($0, window: state.aggregator.wholePanes(of: $1)) },
                 baseline: { state.baseline($0, feature: $1, segment: $2) },
-                drift: { watches.measure($0, of: state) })
+                drift: { watches.measure($0, of: state) },
+                split: { state.aggregator.split($0, window: state.aggregator.wholePanes(of: $1)) })
             var memory = memories.removeValue(forKey: model) ?? JudgedMemory()
             let restated = memory.restate(revisions[model], of: state, at: current)
             let evaluation = engine.judge(at: current, in: context, restated: restated)

@@ -58,6 +58,20 @@ extension Alert {
             ("null", .string((drift?.null ?? .rows).rawValue)),
             ("level", .optional(drift?.level)),
             ("top_features", .array((drift?.streams ?? []).map(\.json))),
+            ("segments", .array(segments.map(\.json))),
+        ])
+    }
+}
+
+extension SegmentPart {
+    /// This is a segment among those that contribute most, as the API shows it.
+    var json: JSONValue {
+        .object([
+            ("segment", .string(segment.description)), ("statistic", .string(statistic.rawValue)),
+            ("feature", .optional(feature)), ("value", .optional(value)),
+            ("reference", .optional(baseline)), ("share", .double(share)),
+            ("reference_share", .optional(baselineShare)), ("mix", .optional(mix)),
+            ("rate", .optional(rate)),
         ])
     }
 }

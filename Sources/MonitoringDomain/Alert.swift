@@ -31,6 +31,8 @@ public struct Alert: Equatable, Sendable {
     public var expression: String
     /// The readings that justified the newest transition.
     public var evidence: [Measurement]
+    /// The segments that contribute most to the first of them, as of the newest transition.
+    public var segments: [SegmentPart] = []
 
     /// Makes an alert from its parts.
     public init(

@@ -10,6 +10,26 @@ struct Evaluation: Equatable {
     var evidence: [Measurement]
     /// These are the readings of windows, without detectors' states.
     var judged: [JudgedWindow] = []
+
+    /// These are the segments that contribute most to what an alarm names first, or to the first reading; of
+    /// a detector's alarm, the index of the feature with the strongest evidence.
+    func segments(in context: RuleContext) -> [SegmentPart] {
+        func strongest(_ measurement: Measurement) -> DriftFinding.Stream? {
+            guard case .drift(let finding)? = measurement.finding, finding.isAlarm else {
+                return nil
+            }
+            return finding.streams.first
+        }
+        let alarm = evidence.first { strongest($0) != nil }
+        guard let first = alarm ?? evidence.first(where: { $0.statistic.group != .detector })
+        else { return [] }
+        let stream = strongest(first)
+        return context.split(
+            MeasurementQuery(
+                model: first.model, statistic: stream == nil ? first.statistic : .psi,
+                feature: stream?.feature ?? first.feature, version: first.version,
+                segment: first.segment), first.window)
+    }
 }
 
 /// This evaluates an expression; an unknown reading makes unknown whatever depends on it.

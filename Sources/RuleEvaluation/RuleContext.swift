@@ -20,6 +20,8 @@ public struct RuleContext {
     public var baseline: (Statistic, String?, Segment?) -> Reading
     /// This is what a budgeted detector says of the newest window that has ended.
     public var drift: (DriftQuery) -> Measurement
+    /// These are the segments' parts of an answer, the strongest first.
+    public var split: (MeasurementQuery, TimeWindow) -> [SegmentPart]
 
     /// Makes a context from its parts.
     public init(
@@ -27,7 +29,8 @@ public struct RuleContext {
         segments: @escaping (String) -> [String] = { _ in [] },
         measure: @escaping (MeasurementQuery, TimeWindow) -> Measurement,
         baseline: @escaping (Statistic, String?, Segment?) -> Reading,
-        drift: @escaping (DriftQuery) -> Measurement
+        drift: @escaping (DriftQuery) -> Measurement,
+        split: @escaping (MeasurementQuery, TimeWindow) -> [SegmentPart] = { _, _ in [] }
     ) {
         self.model = model
         self.features = features
@@ -37,5 +40,6 @@ public struct RuleContext {
         self.measure = measure
         self.baseline = baseline
         self.drift = drift
+        self.split = split
     }
 }

@@ -50,6 +50,7 @@ extension RuleEngine {
         guard !isOpen else { return [] }
         var renewed = alert
         renewed.evidence = evaluation.evidence
+        renewed.segments = evaluation.segments(in: occasion.context)
         active[alert.fingerprint] = renewed
         return file(renewed, occasion)
     }

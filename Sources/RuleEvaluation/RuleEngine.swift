@@ -156,6 +156,7 @@ public struct RuleEngine: Sendable, Equatable {
             alert.value = evaluation.value
             if alert.phase == .pending {
                 alert.evidence = evaluation.evidence
+                alert.segments = evaluation.segments(in: occasion.context)
                 alert.annotations = AnnotationText.annotations(evaluation, occasion)
                 if now.milliseconds(since: alert.since) >= occasion.rule.hold {
                     return fire(&alert, occasion)
@@ -179,12 +180,14 @@ public struct RuleEngine: Sendable, Equatable {
     private func newAlert(_ evaluation: Evaluation, _ occasion: Occasion) -> Alert {
         var labels = occasion.rule.labels
         if let segment = occasion.segment { labels["segment"] = segment.description }
-        return Alert(
+        var alert = Alert(
             rule: occasion.rule.name, group: occasion.group.name, model: occasion.context.model,
             feature: occasion.subject, segment: occasion.segment, phase: .pending, labels: labels,
             annotations: AnnotationText.annotations(evaluation, occasion), since: occasion.now,
             value: evaluation.value, expression: occasion.rule.expressionText,
             evidence: evaluation.evidence)
+        alert.segments = evaluation.segments(in: occasion.context)
+        return alert
     }
 
     private mutating func fire(_ alert: inout Alert, _ occasion: Occasion) -> [Effect] {

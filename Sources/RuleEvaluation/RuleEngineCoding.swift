@@ -153,6 +153,8 @@ extension Alert {
         writer.write(expression)
         writer.writeCount(evidence.count)
         for measurement in evidence { measurement.encode(to: &writer) }
+        writer.writeCount(segments.count)
+        for part in segments { part.encode(to: &writer) }
     }
 
     fileprivate init(decoding reader: inout ByteReader) throws(ByteReadingError) {
@@ -166,6 +168,31 @@ extension Alert {
             value: try reader.readOptionalDouble(), expression: try reader.readText())
         let count = try reader.readCount()
         for _ in 0..<count { evidence.append(try Measurement(decoding: &reader)) }
+        let segmentCount = try reader.readCount(elementSize: 16)
+        for _ in 0..<segmentCount { segments.append(try SegmentPart(decoding: &reader)) }
+    }
+}
+
+extension SegmentPart {
+    fileprivate func encode(to writer: inout ByteWriter) {
+        writer.write(segment.key)
+        writer.write(segment.value)
+        writer.write(statistic.rawValue)
+        writer.write(feature)
+        writer.write(share)
+        for number in [value, baseline, baselineShare, mix, rate] { writer.write(number) }
+    }
+
+    fileprivate init(decoding reader: inout ByteReader) throws(ByteReadingError) {
+        self.init(
+            segment: Segment(key: try reader.readText(), value: try reader.readText()),
+            statistic: try reader.readName(), feature: try reader.readOptionalText(),
+            share: try reader.readDouble())
+        value = try reader.readOptionalDouble()
+        baseline = try reader.readOptionalDouble()
+        baselineShare = try reader.readOptionalDouble()
+        mix = try reader.readOptionalDouble()
+        rate = try reader.readOptionalDouble()
     }
 }
 

@@ -15,7 +15,19 @@ extension EndToEndTests {
             let evidence: Evidence
         }
 
-        private struct Evidence: Decodable { let readings: [Reading] }
+        private struct Evidence: Decodable {
+            let readings: [Reading]
+            let segments: [Part]
+        }
+
+        private struct Part: Decodable {
+            let segment: String
+            let statistic: String
+            let feature: String?
+            let value: Double?
+            let share: Double
+            let mix: Double?
+        }
 
         private struct Reading: Decodable { let segment: String? }
 
@@ -64,6 +76,65 @@ extension EndToEndTests {
                 ])
             #expect(busy.map { $0.evidence.readings.map(\.segment) } == busy.map { [$0.segment] })
             #expect(alerts.filter { $0.rule == "Tail" }.map(\.segment) == [nil])
+            // Of an alert of a segment its siblings; the reference names no channel.
+            let parts = try #require(busy.first).evidence.segments
+            #expect(parts.map(\.segment) == ["channel:web", "channel:app", "channel:shop"])
+            #expect(parts.map(\.value) == [100, 80, 20])
+            #expect(parts.map(\.share) == [0.5, 0.4, 0.1])
+            #expect(parts.allSatisfy { $0.mix == nil })
+        }
+
+        @Test(.timeLimit(.minutes(2)))
+        func `drift by a key spends one budget, and names the segment that moved`() throws {
+            let site = try Site(
+                "drifting",
+                ruleFile: """
+                    group: drifting
+                    model: drifting
+                    budget: { false_alarms: 1 per 30d, tolerance: { ks: 0.03 } }
+                    rules:
+                      - alert: Moved
+                        expr: drift(features, window: 1h)
+                        by: channel
+                        keep_firing_for: 30d
+
+                    """)
+            _ = try site.client.send(
+                "PUT", "/v1/models/drifting", headers: ["Content-Type": "application/json"],
+                body: Array(#"{"segments":["channel"]}"#.utf8))
+            var stream = RecordStream(model: "drifting", startingAt: monday, seed: 52)
+            stream.stepMilliseconds = 5_000
+            func rows(_ count: Int, line: KeyPath<RecordStream.Row, String>) -> [String] {
+                (0..<count).map { index in
+                    // The app's rows differ from the web's, and do so in the reference too.
+                    let isApp = index % 2 == 0
+                    let shift = stream.shift
+                    stream.shift = isApp ? 10 + shift : 0
+                    defer { stream.shift = shift }
+                    return stream.next(1)[0][keyPath: line].dropLast()
+                        + #","segments":{"channel":"\#(isApp ? "app" : "web")"}}"#
+                }
+            }
+            try site.client.pinReference(of: "drifting", rows(4_000, line: \.reference))
+            for _ in 0..<4 { try site.client.ingest(rows(500, line: \.prediction)) }
+            #expect(
+                try site.client.get("/v1/alerts?phase=firing").decoded(as: Alerts.self).alerts
+                    .isEmpty)
+
+            stream.shift = 1
+            for _ in 0..<6 { try site.client.ingest(rows(500, line: \.prediction)) }
+
+            let alerts = try site.client.get("/v1/alerts?phase=firing").decoded(as: Alerts.self)
+                .alerts
+            #expect(alerts.map(\.segment) == ["channel:app"])
+            let part = try #require(alerts.first?.evidence.segments.first)
+            #expect(part.segment == "channel:app" && part.statistic == "psi")
+            #expect(part.feature == "amount")
+            let answer = try site.client.get(
+                "/v1/models/drifting/measurements?statistic=drift&window=1h&segment=channel:app&feature=amount"
+            )
+            #expect(answer.text.contains(#""named":true"#))
+            #expect(answer.text.contains(#""segment":"channel:app""#))
         }
     }
 }

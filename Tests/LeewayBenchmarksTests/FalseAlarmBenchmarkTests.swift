@@ -58,7 +58,27 @@ import Testing
 }
 
 @Suite struct StationaryStreamsTests {
-    @Test(arguments: Traffic.allCases)
+    @Test func `the whole is the sum of its segments, and a shift moves one of them`() {
+        var streams = StationaryStreams(.segmented, rowCount: 5_000, seed: 4)
+        let window = streams.window(0)
+        #expect(window.counts.count == 120 && window.counts.count == streams.traffic.streamCount)
+        for feature in 0..<20 {
+            let slices = window.counts[6 * feature..<6 * feature + 6].map { $0 ?? [] }
+            let sum = slices.dropFirst().reduce([UInt64](repeating: 0, count: 10)) {
+                zip($0, $1).map(+)
+            }
+            #expect(slices[0] == sum && sum.reduce(0, +) == 5_000)
+            // The first segment lies a deviation below the middle, the last one above.
+            #expect(slices[1][0] > 3 * slices[5][0] && slices[5][9] > 3 * slices[1][9])
+        }
+
+        let moved = streams.shifted(window, .fivePoints)
+
+        #expect(Array(moved.counts[6...]) == Array(window.counts[6...]))
+        #expect(moved.counts[0]?.reduce(0, +) == 5_000)
+    }
+
+    @Test(arguments: [Traffic.independent, .autoregressive, .seasonal])
     func `quiet windows have the average chances, shifted ones are off`(traffic: Traffic) {
         var streams = StationaryStreams(traffic, rowCount: 500, seed: 3)
         let chances = streams.averageChances

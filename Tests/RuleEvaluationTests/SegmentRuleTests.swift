@@ -93,6 +93,60 @@ import Testing
         #expect(asked == [0.9, nil])
     }
 
+    @Test func `an alert holds the segments of what it read first, and is restored with them`()
+        throws
+    {
+        let rules = try ruleSet(
+            "group: g\nbudget: { false_alarms: 1 per 90d }\nrules:\n  - alert: A\n    expr: "
+                + "accuracy(window: 1h) < 1\n  - alert: B\n    expr: drift(features, window: 1d)\n")
+        var world = World()
+        world.set("accuracy", 0.5)
+        world.driftEvidence = ["age": 200, "income": 5]
+        var asked: [MeasurementQuery] = []
+        var context = try world.context()
+        context.split = { query, _ in
+            asked.append(query)
+            var part = SegmentPart(
+                segment: Segment(key: "channel", value: "web"), statistic: query.statistic,
+                feature: query.feature, share: 0.25)
+            (part.value, part.baseline, part.mix, part.rate) = (0.1, nil, -0.5, 0.25)
+            return [part]
+        }
+        var engine = RuleEngine(rules: rules)
+
+        _ = engine.evaluate(at: minutes(0), in: context)
+        _ = engine.evaluate(at: minutes(1), in: context)
+
+        #expect(engine.alerts.map(\.segments.count) == [1, 1])
+        // Once for each alert: while it fires, nothing of it changes.
+        #expect(asked.map(\.statistic) == [.accuracy, .psi])
+        #expect(asked.map(\.feature) == [nil, "age"])
+        #expect(try RuleEngine(bytes: engine.bytes, rules: rules) == engine)
+    }
+
+    @Test func `by reaches a budgeted detector`() throws {
+        let rules = try ruleSet(
+            "group: g\nbudget: { false_alarms: 1 per 90d }\nrules:\n  - alert: A\n    by: channel\n"
+                + "    expr: drift(*, window: 1d)\n")
+        var world = World()
+        world.segments = ["channel": ["app", "web"]]
+        var asked: [DriftQuery] = []
+        var context = try world.context()
+        let drift = context.drift
+        context.drift = { query in
+            asked.append(query)
+            return drift(query)
+        }
+        var engine = RuleEngine(rules: rules)
+
+        _ = engine.evaluate(at: minutes(0), in: context)
+
+        #expect(
+            asked.map { "\($0.feature ?? "-") \($0.segment?.value ?? "-")" } == [
+                "age app", "age web", "income app", "income web",
+            ])
+    }
+
     @Test func `another key under by is another rule, and the alerts of the first end`() throws {
         var engine = RuleEngine(rules: try rules("volume(window: 1h) < 5", by: "channel"))
         var world = World()

@@ -192,6 +192,60 @@ import WindowAggregation
         #expect(aggregator.baseline(.accuracy, feature: nil, segment: web).estimate?.value == 1)
     }
 
+    @Test func `the parts of a key's segments add up to the change, and its cause stands first`()
+        throws
+    {
+        let pinned = Self.rows(4_000, seed: 20)
+        var aggregator = try Self.aggregator(pinned)
+        // Of the app, whose predictions are mostly right, there is much less; and one value is new.
+        let window =
+            Self.rows(1_200, seed: 21, channels: ["web", "web", "web", "app"])
+            + Self.rows(100, seed: 22, channels: ["kiosk"])
+        aggregator.absorb(try Self.batch(window, withTruth: false), rows: Array(window.indices))
+        for row in window {
+            var outcome = row.sample.outcome
+            outcome.segments = [row.channel ?? "other"]
+            aggregator.absorb(outcome, adding: true)
+        }
+        func query(_ statistic: Statistic, _ feature: String? = nil) -> MeasurementQuery {
+            MeasurementQuery(
+                model: aggregator.schema.model, statistic: statistic, feature: feature)
+        }
+        func value(_ query: MeasurementQuery) throws -> Double {
+            try #require(
+                aggregator.measure(query, window: Samples.window(0..<1)).reading.estimate
+            ).value
+        }
+
+        for (statistic, feature) in [(Statistic.accuracy, nil), (.mean, "amount")] {
+            let query = query(statistic, feature)
+            let parts = aggregator.split(query, window: Samples.window(0..<1))
+            let change = try #require(
+                aggregator.baseline(statistic, feature: feature).estimate
+            ).value
+            let sum = parts.reduce(0) { $0 + ($1.mix ?? 0) + ($1.rate ?? 0) }
+            #expect(abs(sum - (try value(query) - change)) < 1e-9)
+            #expect(Set(parts.map(\.segment.value)) == ["app", "web", "kiosk"])
+            #expect(abs(parts.reduce(0) { $0 + $1.share } - 1) < 1e-12)
+            #expect(abs(parts.reduce(0) { $0 + ($1.baselineShare ?? 0) } - 1) < 1e-12)
+            let kiosk = try #require(parts.first { $0.segment.value == "kiosk" })
+            #expect(kiosk.baseline == nil && kiosk.rate == 0 && kiosk.baselineShare == 0)
+        }
+        let mean = aggregator.split(query(.mean, "amount"), window: Samples.window(0..<1))
+        #expect(mean.first?.segment.value == "app")
+        #expect(try #require(mean.first?.mix).magnitude > 10 * (mean.first?.rate ?? 1).magnitude)
+        // A distance has no parts; the segments stand in its own order.
+        let distances = aggregator.split(query(.psi, "amount"), window: Samples.window(0..<1))
+        #expect(distances.allSatisfy { $0.mix == nil && $0.baseline == nil })
+        #expect(distances.last?.segment.value == "kiosk" && distances.last?.value == nil)
+        // By version there is nothing to compare with, and without keys nothing to split.
+        var ofVersion = query(.accuracy)
+        ofVersion.segment = Segment(key: "version", value: "1")
+        #expect(aggregator.split(ofVersion, window: Samples.window(0..<1)).isEmpty)
+        #expect(
+            try Samples.aggregator().split(query(.accuracy), window: Samples.window(0..<1)).isEmpty)
+    }
+
     @Test func `what is read is what was written`() throws {
         var aggregator = try Self.aggregator(Self.rows(600, seed: 14))
         let window = Self.rows(300, seed: 15)

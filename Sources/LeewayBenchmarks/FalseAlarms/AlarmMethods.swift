@@ -24,7 +24,7 @@ struct QuietHistory {
         chances = streams.averageChances
         var totals: [[UInt64]] = []
         var seasonal: [DriftStream] = []
-        for stream in 0..<StationaryStreams.streamCount {
+        for stream in 0..<streams.traffic.streamCount {
             let empty = [UInt64](repeating: 0, count: StationaryStreams.binCount)
             var (total, centres) = (empty, Array(repeating: empty, count: classCount))
             for window in windows {
@@ -52,6 +52,13 @@ struct QuietHistory {
 
     var pooled: [DriftStream] {
         totals.map { DriftStream(referenceCounts: [$0], isOrdered: true) }
+    }
+
+    /// Each slice beside the shares of its feature's whole traffic: the mistake to be seen in the table.
+    func againstWhole(sliceCount: Int) -> [DriftStream] {
+        totals.indices.map {
+            DriftStream(referenceCounts: [totals[$0 - $0 % sliceCount]], isOrdered: true)
+        }
     }
 }
 

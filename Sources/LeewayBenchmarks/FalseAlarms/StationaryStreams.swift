@@ -9,9 +9,18 @@ enum Traffic: String, CaseIterable {
     case autoregressive = "AR(1) rows, 0.9"
     /// Rows are independent; a day's mean moves by up to 0.1 standard deviations over the week.
     case seasonal = "weekly season, 0.1 sd"
+    /// Rows are independent, of five segments whose means are half a standard deviation apart; each feature is
+    /// watched in the whole, which is their sum, and in each of them.
+    case segmented = "independent rows, 5 segments"
 
     /// The number of season classes that a careful owner would declare.
     var classCount: Int { self == .seasonal ? 7 : 1 }
+    /// What each feature is watched in: the whole traffic first, then its segments.
+    var sliceCount: Int { self == .segmented ? StationaryStreams.segmentMeans.count + 1 : 1 }
+    /// Features times slices, the slices of a feature side by side.
+    var streamCount: Int { StationaryStreams.featureCount * sliceCount }
+    /// The stream that a shift moves: the first feature, in its first segment where there are any.
+    var shiftedStream: Int { sliceCount > 1 ? 1 : 0 }
 }
 
 /// This is what happens to the first stream when something does drift.
@@ -21,7 +30,8 @@ enum Shift: CaseIterable {
 
 /// These are windows of streams of a standard normal variable in the ten bins between its deciles.
 struct StationaryStreams {
-    static let streamCount = 20
+    static let featureCount = 20
+    static let segmentMeans = [-1, -0.5, 0, 0.5, 1]
     static let binCount = 10
     static let memory = 0.9
     static let seasonDeviation = 0.1
@@ -33,6 +43,8 @@ struct StationaryStreams {
     private let edges: [Double]
     /// Chances of the bins by the weekday's mean, without and with the shifts.
     private let chances: [[[Double]]]
+    /// The same by segment, where there are any.
+    private let segmentChances: [[[Double]]]
     /// The last row of each stream, and of the shifted twins of the first.
     private var last: [Double]
 
@@ -49,7 +61,11 @@ struct StationaryStreams {
                     edges, mean: traffic == .seasonal ? Self.seasonMean(day) : 0, shift: shift)
             }
         }
-        last = (0..<(Self.streamCount + Shift.allCases.count)).map { _ in random.normal() }
+        segmentChances = [nil, Shift.tenthOfDeviation, .fivePoints].map { shift in
+            traffic == .segmented
+                ? Self.segmentMeans.map { Self.chances(edges, mean: $0, shift: shift) } : []
+        }
+        last = (0..<(Self.featureCount + Shift.allCases.count)).map { _ in random.normal() }
     }
 
     /// The true chances of the bins, on average over a week.
@@ -61,28 +77,52 @@ struct StationaryStreams {
 
     /// All streams' counts in one window.
     mutating func window(_ index: UInt64) -> DriftWindow {
-        let counts = (0..<Self.streamCount).map { stream -> [UInt64]? in
-            draw(index, stream: stream, shift: nil)
+        var counts: [[UInt64]?] = []
+        for feature in 0..<Self.featureCount {
+            if traffic == .segmented {
+                counts += drawSegments(shift: nil)
+            } else {
+                counts.append(draw(index, stream: feature, shift: nil))
+            }
         }
         return DriftWindow(
             index: index, counts: counts,
             seasonClass: Int(index % UInt64(traffic.classCount)))
     }
 
-    /// The same window with its first stream shifted.
+    /// The same window with its first feature shifted, of segments in the first one only.
     mutating func shifted(_ window: DriftWindow, _ shift: Shift) -> DriftWindow {
         var counts = window.counts
-        counts[0] = draw(window.index, stream: 0, shift: shift)
+        if traffic == .segmented {
+            counts.replaceSubrange(0..<traffic.sliceCount, with: drawSegments(shift: shift))
+        } else {
+            counts[0] = draw(window.index, stream: 0, shift: shift)
+        }
         return DriftWindow(index: window.index, counts: counts, seasonClass: window.seasonClass)
+    }
+
+    /// One feature in all slices: the whole is the sum of its segments.
+    private mutating func drawSegments(shift: Shift?) -> [[UInt64]?] {
+        let count = Self.segmentMeans.count
+        let rows = random.multinomial(
+            rowCount, [Double](repeating: 1 / Double(count), count: count))
+        let moved = shift.map { $0 == .tenthOfDeviation ? 1 : 2 } ?? 0
+        let segments = (0..<count).map { segment in
+            random.multinomial(
+                Int(rows[segment]), segmentChances[segment == 0 ? moved : 0][segment])
+        }
+        let whole = segments.dropFirst().reduce(segments[0]) { zip($0, $1).map(+) }
+        return [whole] + segments
     }
 
     private mutating func draw(_ index: UInt64, stream: Int, shift: Shift?) -> [UInt64] {
         switch traffic {
-        case .independent, .seasonal:
+        case .independent, .seasonal, .segmented:
             let kind = shift.map { $0 == .tenthOfDeviation ? 1 : 2 } ?? 0
             return random.multinomial(rowCount, chances[kind][Int(index % Self.weekLength)])
         case .autoregressive:
-            let place = shift.map { Self.streamCount + ($0 == .tenthOfDeviation ? 0 : 1) } ?? stream
+            let place =
+                shift.map { Self.featureCount + ($0 == .tenthOfDeviation ? 0 : 1) } ?? stream
             return rows(place, shift: shift)
         }
     }

@@ -177,7 +177,9 @@ private func candidates(
             name: "PSI > 0.2", promised: nil,
             method: FixedIndexMethod(reference: history.totals, limit: 0.2)),
         Candidate(
-            name: "PSI chi-square p, BH, one window in 90", promised: isRowLevel ? 1 : nil,
+            // The whole and its segments depend on each other as Benjamini and Hochberg do not allow.
+            name: "PSI chi-square p, BH, one window in 90",
+            promised: traffic == .independent ? 1 : nil,
             method: IndexTestMethod(reference: history.totals, alpha: alpha)),
         Candidate(
             name: "PSI chi-square p < 0.05, BH", promised: nil,

@@ -8,6 +8,9 @@ public struct Collector: Sendable {
     /// These are the models that any input named.
     public private(set) var models: [ModelID: ModelCollector] = [:]
 
+    /// This is the newest event time over all models.
+    public private(set) var watermark: EventTime?
+
     /// The rule groups that name classic detectors.
     private var watching: [RuleGroup] = []
 
@@ -24,7 +27,10 @@ public struct Collector: Sendable {
     ) -> Result {
         // Taken out and put back, so that the value is unique and is changed in place.
         var collector = models.removeValue(forKey: model) ?? newModel(model)
-        defer { models[model] = collector }
+        defer {
+            if let newest = collector.watermark { watermark = max(watermark ?? newest, newest) }
+            models[model] = collector
+        }
         return body(&collector)
     }
 
@@ -105,18 +111,21 @@ public struct Collector: Sendable {
         withModel(model) { [refolding] in $0.finish(refolding) }
     }
 
-    /// Takes the event-time ranges that late rows changed, by model, of the models that are asked for.
-    mutating func takeRevisions(where isWanted: (ModelID) -> Bool) -> [ModelID: TimeWindow] {
+    /// Takes the event-time ranges that late rows changed, by model, of the models that are asked for; nil for
+    /// all.
+    mutating func takeRevisions(
+        of wanted: Set<ModelID>?, where isWanted: (ModelID) -> Bool
+    ) -> [ModelID: TimeWindow] {
         var revisions: [ModelID: TimeWindow] = [:]
-        for (model, state) in models where state.aggregator.revision != nil && isWanted(model) {
-            revisions[model] = state.aggregator.revision
+        for model in wanted ?? Set(models.keys) {
+            guard let revision = models[model]?.aggregator.revision, isWanted(model) else {
+                continue
+            }
+            revisions[model] = revision
         }
         for model in revisions.keys { withModel(model) { _ = $0.aggregator.takeRevision() } }
         return revisions
     }
-
-    /// This is the newest event time over all models.
-    public var watermark: EventTime? { models.values.compactMap(\.watermark).max() }
 
     // MARK: - Sealed ids
 
@@ -156,6 +165,7 @@ public struct Collector: Sendable {
         for _ in 0..<count {
             let model = try ModelCollector(decoding: &reader, storage: storage)
             models[model.schema.model] = model
+            if let newest = model.watermark { watermark = max(watermark ?? newest, newest) }
         }
     }
 }

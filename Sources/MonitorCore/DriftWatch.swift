@@ -29,11 +29,15 @@ struct DriftWatch: Equatable, Sendable {
     struct Judged: Equatable, Sendable {
         let start: EventTime
         var rowCount: UInt64
+        /// Rows of the earlier window that it is compared with; 0 where the reference stays.
+        var movingRowCount: UInt64 = 0
         var isRevised: Bool
         var verdict: BudgetVerdict
     }
 
     let identity: Identity
+    /// Which windows are compared with each other; nil where the reference stays.
+    let pairs: MovingPairs?
     /// The streams' names, in the detector's order.
     let names: [DriftStreamName]
     let referenceCount: UInt64
@@ -48,7 +52,7 @@ struct DriftWatch: Equatable, Sendable {
     var lastLook: (recordCount: UInt64, minute: Int64) = (0, .min)
 
     static func == (left: Self, right: Self) -> Bool {
-        left.identity == right.identity && left.names == right.names
+        left.identity == right.identity && left.pairs == right.pairs && left.names == right.names
             && left.referenceCount == right.referenceCount && left.history == right.history
             && left.judged == right.judged && left.next == right.next
             && left.oldest == right.oldest
@@ -57,10 +61,10 @@ struct DriftWatch: Equatable, Sendable {
 
     var span: WindowSpan { .milliseconds(identity.plan.span) }
 
-    /// Nil while the model has no reference that stays, no row, or nothing that the plan watches.
+    /// Nil while the model has no reference, no row, or nothing that the plan watches; and where a reference
+    /// moves by a distance that the windows do not divide.
     init?(_ plan: DriftPlan, _ state: ModelCollector) {
         guard let identity = Self.identity(plan, state), let reference = state.aggregator.reference,
-            reference.moving == nil,
             let extent = state.aggregator.extent(ofVersion: identity.version)
         else { return nil }
         var subjects: [DriftSubjectReference] = []
@@ -68,15 +72,18 @@ struct DriftWatch: Equatable, Sendable {
             subjects += state.aggregator.driftSubjects(
                 slicing, countMax: Self.streamCountMax - subjects.count)
         }
-        guard let detector = Self.detector(plan, subjects, state.schema.model) else { return nil }
+        pairs = reference.moving.flatMap { MovingPairs($0, span: plan.span) }
+        guard reference.moving == nil || pairs != nil,
+            let detector = Self.detector(plan, subjects, state, isMoving: pairs != nil)
+        else { return nil }
         self.identity = identity
         names = subjects.map(\.name)
         referenceCount = UInt64(clamping: reference.rowCount)
         history = BudgetedHistory(detector, retainedCountMax: Self.retainedCountMax)
         let span = WindowSpan.milliseconds(plan.span)
         let first = span.window(containing: extent.start).start
-        // Rows that a reference was learned from are no new evidence.
-        if let learned = reference.learnedThrough, learned >= first {
+        // Rows that a reference was learned from are no new evidence against it; a window before moves.
+        if pairs == nil, let learned = reference.learnedThrough, learned >= first {
             next = span.window(containing: learned).end
         } else {
             next = first
@@ -85,11 +92,11 @@ struct DriftWatch: Equatable, Sendable {
     }
 
     init(
-        identity: Identity, names: [DriftStreamName], referenceCount: UInt64,
-        history: BudgetedHistory,
-        next: EventTime, oldest: EventTime
+        identity: Identity, pairs: MovingPairs?, names: [DriftStreamName], referenceCount: UInt64,
+        history: BudgetedHistory, next: EventTime, oldest: EventTime
     ) {
         self.identity = identity
+        self.pairs = pairs
         self.names = names
         self.referenceCount = referenceCount
         self.history = history
@@ -105,21 +112,17 @@ struct DriftWatch: Equatable, Sendable {
     }
 
     private static func detector(
-        _ plan: DriftPlan, _ subjects: [DriftSubjectReference], _ model: ModelID
+        _ plan: DriftPlan, _ subjects: [DriftSubjectReference], _ state: ModelCollector,
+        isMoving: Bool
     ) -> BudgetedDetector? {
         guard !subjects.isEmpty, let level = level(plan, streamCount: subjects.count) else {
             return nil
         }
-        let classCount = plan.budget.season.classCount(span: plan.span)
-        let streams = subjects.map { subject in
-            DriftStream(
-                referenceCounts: [subject.counts], isOrdered: subject.isOrdered,
-                calibrationScores: plan.budget.null == .windows
-                    ? Array(repeating: [], count: classCount) : [])
-        }
         return BudgetedDetector(
-            streams: streams, level: level, null: null(of: plan),
-            seed: seed(of: "\(model)/\(plan.group)/\(plan.span)"))
+            streams: DriftCalibration.streams(subjects, plan, state), level: level,
+            null: null(of: plan),
+            seed: seed(of: "\(state.schema.model)/\(plan.group)/\(plan.span)"),
+            isMoving: isMoving)
     }
 
     static func null(of plan: DriftPlan) -> BudgetedDetector.Null {
@@ -165,7 +168,9 @@ struct DriftWatch: Equatable, Sendable {
         for (start, count) in windows.prefix(Self.windowCountMax) {
             let verdict = history.absorb(window(start, state))
             judged.append(
-                Judged(start: start, rowCount: count, isRevised: false, verdict: verdict))
+                Judged(
+                    start: start, rowCount: count, movingRowCount: movingRowCount(start, state),
+                    isRevised: false, verdict: verdict))
         }
         trim()
         // Windows without rows are no step of the detector and are passed over.
@@ -181,13 +186,26 @@ struct DriftWatch: Equatable, Sendable {
     }
 
     private func window(_ start: EventTime, _ state: ModelCollector) -> DriftWindow {
+        let window = TimeWindow(start: start, end: end(of: start))
         let counts = state.aggregator.driftCounts(
-            of: names, version: identity.version,
-            window: TimeWindow(start: start, end: end(of: start)))
+            of: names, version: identity.version, window: window)
+        let moving = pairs.map { pairs in
+            DriftWindow.Moving(
+                counts: state.aggregator.driftCounts(
+                    of: names, version: identity.version, window: pairs.reference(of: window)),
+                phase: pairs.phase(of: start))
+        }
         return DriftWindow(
             index: Self.index(of: start), counts: counts,
             seasonClass: identity.plan.budget.season.classIndex(
-                of: start, span: identity.plan.span))
+                of: start, span: identity.plan.span), moving: moving)
+    }
+
+    private func movingRowCount(_ start: EventTime, _ state: ModelCollector) -> UInt64 {
+        guard let pairs else { return 0 }
+        let window = pairs.reference(of: TimeWindow(start: start, end: end(of: start)))
+        return state.aggregator.rowCounts(version: identity.version, in: window, span: span)
+            .reduce(0) { $0 + $1.count }
     }
 
     /// Ascending with time, also before 1970.
@@ -198,13 +216,15 @@ struct DriftWatch: Equatable, Sendable {
     private mutating func restate(_ state: ModelCollector) {
         guard oldest < next else { return }
         let known = Dictionary(
-            judged.map { ($0.start, $0.rowCount) }, uniquingKeysWith: { first, _ in first })
+            judged.map { ($0.start, ($0.rowCount, $0.movingRowCount)) },
+            uniquingKeysWith: { first, _ in first })
         let changed = state.aggregator.rowCounts(
             version: identity.version, in: TimeWindow(start: oldest, end: next), span: span
-        ).filter { known[$0.start] != $0.count }
+        ).map { (start: $0.start, count: $0.count, moving: movingRowCount($0.start, state)) }
+            .filter { known[$0.start].map { $0.0 } != $0.count || known[$0.start]?.1 != $0.moving }
         guard !changed.isEmpty else { return }
         let verdicts = history.restate(changed.map { window($0.start, state) })
-        for (start, count) in changed {
+        for (start, count, moving) in changed {
             let place = judged.firstIndex { $0.start >= start } ?? judged.count
             let isKnown = place < judged.count && judged[place].start == start
             if !isKnown {
@@ -213,6 +233,7 @@ struct DriftWatch: Equatable, Sendable {
                     at: place)
             }
             judged[place].rowCount = count
+            judged[place].movingRowCount = moving
             judged[place].isRevised = true
         }
         for (index, verdict) in verdicts.enumerated() { judged[index].verdict = verdict }

@@ -6,11 +6,11 @@ import WindowAggregation
 // The stored form of the budgeted detectors, sorted by model, group and span:
 //
 //     key        model, group, span
-//     identity   plan (budget, sharers, subjects), version, reference
-//     streams    feature, segment, reference counts, ordered; K is their number
+//     identity   plan (budget, sharers, subjects), version, reference; how that moves
+//     streams    feature, segment, reference counts by season class, ordered; K is their number
 //     reference  rows; next and oldest window's start; last look
 //     base       the detector before the oldest retained window: values, scores
-//     windows    start, rows, revised, counts of each stream
+//     windows    start, rows, rows of the earlier one, revised, counts of each stream, and of the earlier one
 //
 // The detector after all windows, and the verdicts, are computed again from these: the same code on the same
 // values, so bit for bit what they were.
@@ -96,12 +96,14 @@ extension DriftWatch {
         identity.plan.encode(to: &writer)
         writer.write(identity.version)
         writer.write(identity.reference)
+        writer.write(pairs?.moving.rawValue)
         writer.writeCount(names.count)
         for (name, stream) in zip(names, history.base.streams) {
             writer.write(name.feature)
             writer.write(name.segment?.key)
             writer.write(name.segment?.value)
-            writer.write(stream.reference(ofClass: 0))
+            writer.writeCount(stream.referenceCounts.count)
+            for counts in stream.referenceCounts { writer.write(counts) }
             writer.write(stream.isOrdered)
         }
         writer.writeVarint(referenceCount)
@@ -110,6 +112,7 @@ extension DriftWatch {
         writer.write(lastLook.recordCount)
         writer.write(lastLook.minute)
         let state = history.base.state
+        writer.writeCount(state.values.count)
         for (values, scores) in zip(state.values, state.scores) {
             writer.write(values)
             writer.writeCount(scores.count)
@@ -119,8 +122,10 @@ extension DriftWatch {
         for (one, window) in zip(judged, history.windows) {
             writer.write(one.start.milliseconds)
             writer.writeVarint(one.rowCount)
+            writer.writeVarint(one.movingRowCount)
             writer.write(one.isRevised)
             for counts in window.counts { writer.write(counts ?? []) }
+            for counts in window.moving?.counts ?? [] { writer.write(counts ?? []) }
         }
     }
 
@@ -132,6 +137,12 @@ extension DriftWatch {
             plan: try DriftPlan(decoding: &reader), version: try reader.readText(),
             reference: try reader.readText())
         let plan = identity.plan
+        let moving = try reader.readOptionalText()
+        let pairs = moving.flatMap { MovingReference(rawValue: $0) }
+            .flatMap { MovingPairs($0, span: plan.span) }
+        guard (moving == nil) == (pairs == nil) else {
+            throw .invalid(offset: start, reason: "not a reference that moves")
+        }
         var names: [DriftStreamName] = []
         var streams: [DriftStream] = []
         let classCount = plan.budget.season.classCount(span: plan.span)
@@ -147,13 +158,19 @@ extension DriftWatch {
                 DriftStreamName(
                     feature: feature,
                     segment: key.flatMap { key in value.map { Segment(key: key, value: $0) } }))
-            let counts: [UInt64] = try reader.readArray()
-            guard (1...100).contains(counts.count), counts.allSatisfy({ $0 <= 1 << 40 }) else {
-                throw .invalid(offset: reader.offset, reason: "\(counts.count) coarse bins")
-            }
+            let offset = reader.offset
+            var counts: [[UInt64]] = []
+            let ofClasses = try reader.readCount()
+            for _ in 0..<ofClasses { counts.append(try reader.readArray()) }
+            guard counts.count == 1 || counts.count == classCount, let first = counts.first,
+                (1...100).contains(first.count),
+                counts.allSatisfy({ ofClass in
+                    ofClass.count == first.count && ofClass.allSatisfy { $0 <= 1 << 40 }
+                })
+            else { throw .invalid(offset: offset, reason: "not coarse bins of a reference") }
             streams.append(
                 DriftStream(
-                    referenceCounts: [counts], isOrdered: try reader.readBool(),
+                    referenceCounts: counts, isOrdered: try reader.readBool(),
                     calibrationScores: plan.budget.null == .windows
                         ? Array(repeating: [], count: classCount) : []))
         }
@@ -165,7 +182,8 @@ extension DriftWatch {
         let oldest = EventTime(milliseconds: try reader.read())
         let look = (recordCount: try reader.read(UInt64.self), minute: try reader.read(Int64.self))
         var state = BudgetedDetector.State(values: [], scores: [])
-        for _ in streams {
+        let detectorCount = try reader.readCount()
+        for _ in 0..<detectorCount {
             state.values.append(try reader.readDoubles())
             var scores: [[Double]] = []
             let count = try reader.readCount()
@@ -174,12 +192,12 @@ extension DriftWatch {
         }
         var base = BudgetedDetector(
             streams: streams, level: level, null: Self.null(of: plan),
-            seed: Self.seed(of: "\(model)/\(plan.group)/\(plan.span)"))
+            seed: Self.seed(of: "\(model)/\(plan.group)/\(plan.span)"), isMoving: pairs != nil)
         guard base.restore(state) else {
             throw .invalid(offset: reader.offset, reason: "not a detector's state")
         }
         self.init(
-            identity: identity, names: names, referenceCount: referenceCount,
+            identity: identity, pairs: pairs, names: names, referenceCount: referenceCount,
             history: BudgetedHistory(base, retainedCountMax: Self.retainedCountMax), next: next,
             oldest: oldest)
         lastLook = look
@@ -198,23 +216,36 @@ extension DriftWatch {
                 throw .invalid(offset: offset, reason: "drift windows out of order")
             }
             let rowCount = try reader.readVarint()
+            let movingRowCount = try reader.readVarint()
             let isRevised = try reader.readBool()
-            var counts: [[UInt64]?] = []
-            for stream in history.base.streams {
-                let bins: [UInt64] = try reader.readArray()
-                guard bins.isEmpty || bins.count == stream.reference(ofClass: 0).count,
-                    bins.allSatisfy({ $0 <= 1 << 40 })
-                else { throw .invalid(offset: offset, reason: "\(bins.count) coarse bins") }
-                counts.append(bins.isEmpty ? nil : bins)
+            let counts = try readCounts(&reader)
+            let moving = try pairs.map { pairs throws(ByteReadingError) in
+                DriftWindow.Moving(counts: try readCounts(&reader), phase: pairs.phase(of: start))
             }
             let window = DriftWindow(
                 index: Self.index(of: start), counts: counts,
                 seasonClass: identity.plan.budget.season.classIndex(
-                    of: start, span: identity.plan.span))
+                    of: start, span: identity.plan.span), moving: moving)
             judged.append(
                 Judged(
-                    start: start, rowCount: rowCount, isRevised: isRevised,
-                    verdict: history.absorb(window)))
+                    start: start, rowCount: rowCount, movingRowCount: movingRowCount,
+                    isRevised: isRevised, verdict: history.absorb(window)))
         }
+    }
+
+    /// The counts of each stream in one window, nil where there are no rows.
+    private func readCounts(
+        _ reader: inout ByteReader
+    ) throws(ByteReadingError) -> [[UInt64]?] {
+        var counts: [[UInt64]?] = []
+        for stream in history.base.streams {
+            let offset = reader.offset
+            let bins: [UInt64] = try reader.readArray()
+            guard bins.isEmpty || bins.count == stream.reference(ofClass: 0).count,
+                bins.allSatisfy({ $0 <= 1 << 40 })
+            else { throw .invalid(offset: offset, reason: "\(bins.count) coarse bins") }
+            counts.append(bins.isEmpty ? nil : bins)
+        }
+        return counts
     }
 }

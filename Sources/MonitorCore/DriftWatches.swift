@@ -81,15 +81,16 @@ struct DriftWatches: Sendable, Equatable {
             measurement.reading = watch.absence(of: query, state)
             return measurement
         }
-        measurement.referenceCount = Int(clamping: watch.referenceCount(ofStream: first))
         guard let place = watch.judged.lastIndex(where: { $0.start == start }) else {
             measurement.reading = watch.absence(ofWindow: start)
             return measurement
         }
         let judged = watch.judged[place]
         measurement.count = Int(clamping: watch.rowCount(ofWindow: place, stream: first))
+        measurement.referenceCount = Int(
+            clamping: watch.referenceCount(ofWindow: place, stream: first))
         measurement.isRevised = judged.isRevised
-        let finding = watch.finding(judged.verdict, wanted)
+        let finding = watch.finding(judged, wanted)
         measurement.finding = .drift(finding)
         if let strongest = finding.streams.first(where: { $0.distance != nil }),
             let distance = strongest.distance
@@ -105,8 +106,13 @@ struct DriftWatches: Sendable, Equatable {
             return .insufficientSamples(
                 found: state.learnedRowCount, required: ModelCollector.learningRowCount)
         }
-        if state.aggregator.reference?.moving != nil {
-            return .undefined(reason: "drift needs a reference that stays, and this one moves")
+        if let moving = state.aggregator.reference?.moving,
+            MovingPairs(moving, span: query.span) == nil
+        {
+            return .undefined(
+                reason:
+                    "windows of \(WindowSpan.milliseconds(query.span).text) are no even part of a "
+                    + "week, whose windows a reference that moves would compare them with")
         }
         let isPlanned = planned.contains { one in
             one.group.matches(state.schema.model) && one.plans.contains { $0.span == query.span }
@@ -123,9 +129,13 @@ extension DriftWatch {
         name.segment == query.segment && (query.feature == nil || query.feature == name.feature)
     }
 
-    /// Rows of the reference, or of its part that is of the stream's segment.
-    fileprivate func referenceCount(ofStream index: Int) -> UInt64 {
-        names[index].segment == nil
+    /// Rows of what the window is compared with: the reference, its part of the stream's segment, or an
+    /// earlier window.
+    fileprivate func referenceCount(ofWindow place: Int, stream index: Int) -> UInt64 {
+        if let moving = history.windows[place].moving {
+            return moving.counts[index]?.reduce(0, +) ?? 0
+        }
+        return names[index].segment == nil
             ? referenceCount : history.base.streams[index].allReferenceCounts.reduce(0, +)
     }
 
@@ -175,10 +185,10 @@ extension DriftWatch {
     }
 
     /// The named ones first, then by evidence.
-    fileprivate func finding(_ verdict: BudgetVerdict, _ wanted: [Int]) -> DriftFinding {
+    fileprivate func finding(_ judged: Judged, _ wanted: [Int]) -> DriftFinding {
         let streams =
             wanted.map { index in
-                let stream = verdict.streams[index]
+                let stream = judged.verdict.streams[index]
                 return DriftFinding.Stream(
                     feature: names[index].feature, segment: names[index].segment,
                     evidence: stream.evidence, distance: stream.distance,
@@ -193,6 +203,9 @@ extension DriftWatch {
         return DriftFinding(
             null: identity.plan.budget.null, level: level.alpha, tolerance: level.tolerance,
             streamCount: level.streamCount,
-            streams: Array(streams.prefix(DriftFinding.streamCountMax)))
+            streams: Array(streams.prefix(DriftFinding.streamCountMax)),
+            calibrationCount: history.current.calibrationCount(
+                ofClass: identity.plan.budget.season.classIndex(
+                    of: judged.start, span: identity.plan.span)))
     }
 }

@@ -35,6 +35,7 @@ extension ErrorDetectors.Version {
         writer.write(name)
         writer.write(isOfLabels)
         writer.write(outcomeCount)
+        writer.write(correctedCount)
         writer.write(usual.count)
         writer.write(usual.mean)
         writer.write(usual.squares)
@@ -56,6 +57,7 @@ extension ErrorDetectors.Version {
         self.init(name: try reader.readText(), isOfLabels: try reader.readBool())
         self.wanted = wanted
         outcomeCount = try reader.read()
+        correctedCount = try reader.read()
         let start = reader.offset
         usual = (try reader.read(), try reader.readDouble(), try reader.readDouble())
         guard usual.mean >= 0, usual.mean.isFinite, usual.squares >= 0, usual.squares.isFinite

@@ -8,7 +8,9 @@ import WindowAggregation
 /// the log's: for labels 1 when they differ and 0 when not; for values |prediction − truth| over its mean in
 /// the version's first `warmUpCount` outcomes, so that 1 is usual whatever the unit. It guarantees that a
 /// replay reports at the same outcomes. Its limits: only what rules name is run; ground truth that replaces
-/// other is not taken back, because a detector cannot go back; none of them promises a rate of false alarms.
+/// other is counted and not taken back: a detector's state depends on every outcome's place in the order, so an
+/// outcome in the middle cannot be taken out of it, and the order itself is not kept; none of them promises a
+/// rate of false alarms.
 struct ErrorDetectors: Equatable, Sendable {
     /// Outcomes from which the usual size of an error is learned: by `cusum`, and by all where errors are
     /// no labels.
@@ -51,6 +53,14 @@ struct ErrorDetectors: Equatable, Sendable {
         if versions.count > Self.versionCountMax { versions.removeFirst() }
     }
 
+    /// Notes that the ground truth of an outcome was replaced, which the detectors do not see.
+    mutating func correct(_ outcome: Outcome) {
+        guard !wanted.isEmpty, Signal(outcome) != nil,
+            let index = versions.lastIndex(where: { $0.name == outcome.version })
+        else { return }
+        versions[index].correctedCount &+= 1
+    }
+
     /// This is how many changes were reported at outcomes of predictions in a window.
     func measure(_ query: MeasurementQuery, window: TimeWindow) -> Measurement {
         var measurement = Measurement(
@@ -79,7 +89,7 @@ struct ErrorDetectors: Equatable, Sendable {
         measurement.finding = .detector(
             DetectorFinding(
                 state: running.detector.state, lastChange: running.changes.last,
-                outcomeCount: running.outcomeCount))
+                outcomeCount: running.outcomeCount, correctedCount: version.correctedCount))
         return measurement
     }
 
@@ -116,6 +126,8 @@ struct ErrorDetectors: Equatable, Sendable {
         let name: String
         let isOfLabels: Bool
         var outcomeCount: UInt64 = 0
+        /// Outcomes whose ground truth was replaced.
+        var correctedCount: UInt64 = 0
         /// The errors' mean, and the sum of squares about it, of the warm-up.
         var usual = (count: UInt64(0), mean: 0.0, squares: 0.0)
         var wanted: Set<Statistic> = []
@@ -123,7 +135,8 @@ struct ErrorDetectors: Equatable, Sendable {
 
         static func == (left: Self, right: Self) -> Bool {
             left.name == right.name && left.isOfLabels == right.isOfLabels
-                && left.outcomeCount == right.outcomeCount && left.usual == right.usual
+                && left.outcomeCount == right.outcomeCount
+                && left.correctedCount == right.correctedCount && left.usual == right.usual
                 && left.wanted == right.wanted && left.running == right.running
         }
 

@@ -18,6 +18,10 @@ public struct Judge: Sendable {
     private var memories: [ModelID: JudgedMemory] = [:]
     /// The newest time that was judged; time never goes back.
     public private(set) var now: EventTime?
+    /// True when all models must be looked at, because the rules are others.
+    private var isEveryModelDue = true
+    /// Lengths of time after which something is due though no input of a model came, each once, sorted.
+    private var boundaries: [Int64] = [WindowSpan.minute]
 
     private struct Watch: Sendable, Equatable {
         var since: EventTime
@@ -37,6 +41,8 @@ public struct Judge: Sendable {
         guard let rules = Self.rules(from: files) else { return [] }
         self.files = files
         drift.plan(rules)
+        boundaries = Self.boundaries(of: rules)
+        isEveryModelDue = true
         return engine.replaceRules(rules, at: now ?? EventTime(milliseconds: 0))
     }
 
@@ -57,9 +63,44 @@ public struct Judge: Sendable {
         memories[model]?.restatements ?? []
     }
 
+    /// Groups' intervals and drift's windows; whatever else waits for the clock waits for whole minutes.
+    private static func boundaries(of rules: RuleSet) -> [Int64] {
+        var lengths: Set<Int64> = [WindowSpan.minute]
+        for group in rules.groups {
+            lengths.insert(group.evaluationInterval)
+            lengths.formUnion(group.driftPlans.map(\.span))
+        }
+        // A multiple of another is passed together with it.
+        return lengths.sorted().reduce(into: []) { kept, length in
+            if !kept.contains(where: { length % $0 == 0 }) { kept.append(length) }
+        }
+    }
+
+    /// True when something can be due at `time` of a model of which no input came since it was last judged.
+    ///
+    /// Else only the others are looked at, so that an input costs the same among many models.
+    func isEveryModelDue(at time: EventTime) -> Bool {
+        guard let now, !isEveryModelDue else { return true }
+        func start(_ time: EventTime, _ length: Int64) -> Int64 {
+            let rest = time.milliseconds % length
+            return time.milliseconds &- (rest < 0 ? rest &+ length : rest)
+        }
+        let next = max(now, time)
+        return boundaries.contains { start(now, $0) != start(next, $0) }
+    }
+
+    /// Judges.
+    ///
+    /// - Parameters:
+    ///   - collector: What was counted.
+    ///   - time: The rules' time.
+    ///   - models: The models to look at; nil for all.
+    ///   - revisions: What late rows changed.
     mutating func evaluate(
-        _ collector: Collector, at time: EventTime, revisions: [ModelID: TimeWindow]
+        _ collector: Collector, at time: EventTime, models: Set<ModelID>?,
+        revisions: [ModelID: TimeWindow]
     ) -> [Effect] {
+        isEveryModelDue = isEveryModelDue && models != nil
         let isNewSlot =
             now.map {
                 $0.milliseconds / Self.verificationIntervalMilliseconds
@@ -68,7 +109,8 @@ public struct Judge: Sendable {
         let current = max(now ?? time, time)
         now = current
         var effects: [Effect] = []
-        for (model, state) in collector.models.sorted(by: { $0.key < $1.key }) {
+        for model in (models.map(Array.init) ?? Array(collector.models.keys)).sorted() {
+            guard let state = collector.models[model] else { continue }
             drift.advance(state, to: current)
             let watches = drift
             let context = RuleContext(
@@ -145,6 +187,7 @@ public struct Judge: Sendable {
         }
         writer.write(now != nil)
         writer.write(now?.milliseconds ?? 0)
+        writer.write(isEveryModelDue)
         writer.writeCount(watches.count)
         for (id, watch) in watches.sorted(by: { $0.key < $1.key }) {
             writer.write(id)
@@ -167,6 +210,7 @@ public struct Judge: Sendable {
         let hasTime = try reader.readBool()
         let time: Int64 = try reader.read()
         now = hasTime ? EventTime(milliseconds: time) : nil
+        isEveryModelDue = try reader.readBool()
         let watchCount = try reader.readCount()
         for _ in 0..<watchCount {
             let id = try reader.readText()
@@ -178,6 +222,7 @@ public struct Judge: Sendable {
         engine = try RuleEngine(decoding: &reader, rules: rules)
         drift = try DriftWatches(decoding: &reader)
         drift.plan(rules)
+        boundaries = Self.boundaries(of: rules)
         let memoryCount = try reader.readCount()
         for _ in 0..<memoryCount {
             guard let model = ModelID(try reader.readText()) else {

@@ -203,7 +203,11 @@ public struct ModelCollector: Sendable {
             change.removed = change.removed.map { aggregator.separated($0) }
             change.added = change.added.map { aggregator.separated($0) }
             if change.isDuplicate { absorption.duplicateCount += 1 }
-            if change.removed == nil, let added = change.added { detectors.absorb(added) }
+            if let removed = change.removed {
+                detectors.correct(removed)
+            } else if let added = change.added {
+                detectors.absorb(added)
+            }
             if isLearning {
                 if let removed = change.removed,
                     let index = waitingOutcomes.lastIndex(of: removed)

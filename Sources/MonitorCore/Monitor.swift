@@ -27,6 +27,8 @@ public struct Monitor: Sendable {
     public let clock: Clock
     /// The position of the newest input applied; 0 before the first.
     public private(set) var position: Int64 = 0
+    /// Models of which an input came since they were last judged.
+    private var touched: Set<ModelID> = []
 
     /// Makes the monitor of an empty log.
     ///
@@ -58,6 +60,7 @@ public struct Monitor: Sendable {
     public mutating func apply(_ input: Input, at position: Int64) -> Application {
         precondition(position > self.position, "position \(position) after \(self.position)")
         self.position = position
+        if let model = input.model { touched.insert(model) }
         var application = Application()
         switch input {
         case .predictions(let batch):
@@ -95,6 +98,7 @@ public struct Monitor: Sendable {
 
     /// Puts the reference in force whose refolding has folded every input through the newest one.
     public mutating func finish(_ refolding: consuming Refolding) {
+        touched.insert(refolding.model)
         collector.finish(refolding)
     }
 
@@ -115,9 +119,12 @@ public struct Monitor: Sendable {
     }
 
     private mutating func judge(at now: EventTime) -> [Effect] {
-        let revisions = collector.takeRevisions { [judge] in judge.isRestatementDue(of: $0, at: now)
+        let models = judge.isEveryModelDue(at: now) ? nil : touched
+        touched = []
+        let revisions = collector.takeRevisions(of: models) { [judge] in
+            judge.isRestatementDue(of: $0, at: now)
         }
-        return judge.evaluate(collector, at: now, revisions: revisions)
+        return judge.evaluate(collector, at: now, models: models, revisions: revisions)
     }
 
     // MARK: - Snapshot
@@ -133,6 +140,7 @@ public struct Monitor: Sendable {
         writer.write(position)
         collector.encode(to: &writer)
         judge.encode(to: &writer)
+        writer.write(touched.map(\.rawValue).sorted())
         return writer.bytes
     }
 
@@ -156,6 +164,12 @@ public struct Monitor: Sendable {
         collector = try Collector(decoding: &reader, storage: storage)
         judge = try Judge(decoding: &reader)
         collector.watch(judge.engine.rules)
+        for name in try reader.readTexts() {
+            guard let model = ModelID(name) else {
+                throw .invalid(offset: reader.offset, reason: "not a model's name")
+            }
+            touched.insert(model)
+        }
         guard reader.isAtEnd else {
             throw .invalid(offset: reader.offset, reason: "\(reader.remaining) bytes too many")
         }

@@ -16,11 +16,15 @@ extension Finding {
                 ("evidence", .optional(finding.streams.first?.evidence)),
                 ("alarm_at", .double(finding.alarmAt)),
             ]
+                + (finding.calibrationCount.map {
+                    [("calibration_windows", .int(Int64(clamping: $0)))]
+                } ?? [])
         case .detector(let finding):
             [
                 ("state", .string(finding.state.rawValue)),
                 ("last_change", .optional(finding.lastChange.map { "\($0)" })),
                 ("outcomes", .int(Int64(clamping: finding.outcomeCount))),
+                ("corrected", .int(Int64(clamping: finding.correctedCount))),
             ]
         }
     }

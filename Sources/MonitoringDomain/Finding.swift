@@ -48,11 +48,16 @@ public struct DriftFinding: Equatable, Sendable {
     public var streamCount: Int
     /// By evidence, the strongest first; at most `streamCountMax`.
     public var streams: [Stream]
+    /// The quiet windows (where the reference moves: pairs) of the season that the next one is placed among; nil
+    /// under a null of rows.
+    public var calibrationCount: Int?
 
     /// Makes a finding from its parts.
     public init(
-        null: DriftNull, level: Double, tolerance: Double, streamCount: Int, streams: [Stream]
+        null: DriftNull, level: Double, tolerance: Double, streamCount: Int, streams: [Stream],
+        calibrationCount: Int? = nil
     ) {
+        self.calibrationCount = calibrationCount
         self.null = null
         self.level = level
         self.tolerance = tolerance
@@ -80,11 +85,17 @@ public struct DetectorFinding: Equatable, Sendable {
     public var lastChange: EventTime?
     /// How many outcomes it has seen.
     public var outcomeCount: UInt64
+    /// How many outcomes of the version have had their ground truth replaced since; the detector has seen the
+    /// first one of each and not the second.
+    public var correctedCount: UInt64
 
     /// Makes a finding from its parts.
-    public init(state: State, lastChange: EventTime?, outcomeCount: UInt64) {
+    public init(
+        state: State, lastChange: EventTime?, outcomeCount: UInt64, correctedCount: UInt64 = 0
+    ) {
         self.state = state
         self.lastChange = lastChange
         self.outcomeCount = outcomeCount
+        self.correctedCount = correctedCount
     }
 }

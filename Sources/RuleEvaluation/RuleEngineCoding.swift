@@ -223,6 +223,7 @@ extension Measurement {
             writer.write(finding.state.rawValue)
             writer.write(finding.lastChange)
             writer.write(finding.outcomeCount)
+            writer.write(finding.correctedCount)
         }
     }
 
@@ -247,7 +248,7 @@ extension Measurement {
             finding = .detector(
                 DetectorFinding(
                     state: try reader.readName(), lastChange: try reader.readOptionalTime(),
-                    outcomeCount: try reader.read()))
+                    outcomeCount: try reader.read(), correctedCount: try reader.read()))
         case let other: throw .invalid(offset: reader.offset - 1, reason: "finding \(other)")
         }
     }
@@ -259,6 +260,7 @@ extension DriftFinding {
         writer.write(level)
         writer.write(tolerance)
         writer.writeCount(streamCount)
+        writer.writeCount(calibrationCount.map { $0 + 1 } ?? 0)
         writer.writeCount(streams.count)
         for stream in streams {
             writer.write(stream.feature)
@@ -276,6 +278,8 @@ extension DriftFinding {
             null: try reader.readName(), level: try reader.readDouble(),
             tolerance: try reader.readDouble(),
             streamCount: Int(clamping: try reader.readVarint()), streams: [])
+        let calibration = Int(clamping: try reader.readVarint())
+        calibrationCount = calibration > 0 ? calibration - 1 : nil
         let count = try reader.readCount(elementSize: 14)
         for _ in 0..<count {
             streams.append(

@@ -97,11 +97,12 @@ extension ModelAggregator {
     ///
     /// - Parameters:
     ///   - names: The subjects; the panes of a segment are merged once for neighbours of it.
-    ///   - version: The version.
+    ///   - version: The version; nil for all together.
     ///   - window: The interval whose panes count.
-    /// - Returns: By name as asked, nil where the subject is unknown or the window has no rows.
+    /// - Returns: By name as asked, nil where the subject is unknown, where the window has no rows, and where it
+    ///   cuts a rolled-up pane.
     public func driftCounts(
-        of names: [DriftStreamName], version: String, window: TimeWindow
+        of names: [DriftStreamName], version: String?, window: TimeWindow
     ) -> [[UInt64]?] {
         var counts: [[UInt64]?] = []
         counts.reserveCapacity(names.count)
@@ -125,12 +126,13 @@ extension ModelAggregator {
         else { return features.map { _ in nil } }
         let subjects = features.map { own.subject(named: $0) }
         var merged = subjects.map { $0?.content.emptyProfile }
-        _ = forEachPane(selection) { pane in
+        let coverage = forEachPane(selection) { pane in
             for (index, subject) in subjects.enumerated() {
                 guard let profile = subject?.profile(of: pane) else { continue }
                 merged[index]?.merge(profile)
             }
         }
+        guard coverage.reason == nil else { return features.map { _ in nil } }
         return zip(merged, subjects).map { profile, subject in
             guard let profile, let subject, profile.rowCount > 0 else { return nil }
             return Self.coarse(profile, subject.content)

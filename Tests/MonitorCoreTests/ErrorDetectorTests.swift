@@ -74,6 +74,40 @@ import Testing
         #expect(Set(fired) == Set(Self.detectors.map(\.rawValue)))
     }
 
+    @Test func `ground truth that replaces other is counted, and changes nothing that was seen`()
+        throws
+    {
+        var traffic = Traffic(seed: 4)
+        let rows = traffic.next(800)
+        var replay = Replay(clock: .event)
+        replay.apply([
+            Self.rules(), .predictions(try Batches.predictions(rows)),
+            .groundTruth(try Batches.groundTruth(rows)),
+        ])
+        let before = try Self.detectors.map { try finding(try measure(replay, $0)) }
+
+        let wrong = rows[..<60].map { row in
+            var row = row
+            row.truth = row.truth == "yes" ? "no" : "yes"
+            return row
+        }
+        replay.apply(.groundTruth(try Batches.groundTruth(wrong, revision: 1)))
+        // The same again says nothing new.
+        replay.apply(.groundTruth(try Batches.groundTruth(wrong, revision: 1)))
+
+        for (detector, before) in zip(Self.detectors, before) {
+            let after = try finding(try measure(replay, detector))
+            #expect(before.correctedCount == 0 && after.correctedCount == 60)
+            #expect(after.outcomeCount == before.outcomeCount && after.state == before.state)
+            #expect(after.lastChange == before.lastChange)
+        }
+        let bytes = replay.monitor.snapshot()
+        try replay.restart()
+        let isSame = replay.monitor.snapshot() == bytes
+        #expect(isSame)
+        #expect(try finding(try measure(replay, .adwin)).correctedCount == 60)
+    }
+
     @Test func `a restored snapshot goes on as the monitor would have`() throws {
         let inputs = [Self.rules()] + (try Self.inputs(good: 700, bad: 300))
         var whole = Replay(clock: .event)

@@ -1,96 +1,3 @@
-/// This is one stream of a budgeted detector: a feature of a model, on all rows or on a segment's.
-public struct DriftStream: Equatable, Sendable {
-    /// Bin counts of the reference, one per season class or a single one for all, [classes][binCount].
-    public let referenceCounts: [[UInt64]]
-    /// Whether the bins have an order.
-    public let isOrdered: Bool
-    /// Scores of quiet windows by season class, for the window-level null; empty for the others.
-    public let calibrationScores: [[Double]]
-
-    /// Describes a stream.
-    ///
-    /// - Precondition: there are reference counts, all of the same bins; not more than 100 bins, which is
-    ///   what evidence can be shared among.
-    public init(
-        referenceCounts: [[UInt64]], isOrdered: Bool, calibrationScores: [[Double]] = []
-    ) {
-        precondition(!referenceCounts.isEmpty, "no reference")
-        let binCount = referenceCounts[0].count
-        precondition((1...100).contains(binCount), "\(binCount) bins")
-        precondition(referenceCounts.allSatisfy { $0.count == binCount }, "different bins")
-        self.referenceCounts = referenceCounts
-        self.isOrdered = isOrdered
-        self.calibrationScores = calibrationScores
-    }
-
-    /// This is the reference of a season class.
-    public func reference(ofClass seasonClass: Int) -> [UInt64] {
-        referenceCounts[referenceCounts.count == 1 ? 0 : seasonClass]
-    }
-
-    /// These are all the reference's counts.
-    public var allReferenceCounts: [UInt64] {
-        referenceCounts.dropFirst().reduce(referenceCounts[0]) { zip($0, $1).map(+) }
-    }
-
-    /// This is how far a window is from its season's reference, for the window-level null.
-    ///
-    /// Formula: PSI / (1/n + 1/m) with ½ added to every count, so that windows of different sizes compare.
-    ///
-    /// - Returns: Nil when either side is empty.
-    public func score(_ counts: [UInt64], seasonClass: Int) -> Double? {
-        let reference = reference(ofClass: seasonClass)
-        guard let psi = populationStabilityIndex(window: counts, reference: reference) else {
-            return nil
-        }
-        let n = counts.reduce(0) { $0 + Double($1) }
-        let m = reference.reduce(0) { $0 + Double($1) }
-        return psi.value / (1 / n + 1 / m)
-    }
-}
-
-/// This is one window of all streams.
-public struct DriftWindow: Equatable, Sendable {
-    /// Its number, from which its random numbers come; ascending.
-    public let index: UInt64
-    /// Bin counts per stream; nil where the stream has no rows.
-    public let counts: [[UInt64]?]
-    /// The season class, 0 where there are none.
-    public let seasonClass: Int
-
-    /// Describes a window.
-    public init(index: UInt64, counts: [[UInt64]?], seasonClass: Int = 0) {
-        self.index = index
-        self.counts = counts
-        self.seasonClass = seasonClass
-    }
-}
-
-/// This is what a budgeted detector says after a window.
-public struct BudgetVerdict: Equatable, Sendable {
-    /// This is what it says of one stream.
-    public struct Stream: Equatable, Sendable {
-        /// The evidence of a change, before any reset; alone it raises an alarm at K/α.
-        public let evidence: Double
-        /// How far this window's shares are from the reference; nil without rows.
-        public let distance: Double?
-        /// A lower bound of the true distance, of this window alone, at 95 %; nil without rows.
-        public let distanceLowerBound: Double?
-        /// Whether it is named by this window's alarm.
-        public let isNamed: Bool
-    }
-
-    /// The window's number.
-    public let index: UInt64
-    /// One per stream.
-    public let streams: [Stream]
-
-    /// These are the streams that the alarm names; empty without one.
-    public var named: [Int] { streams.indices.filter { streams[$0].isNamed } }
-    /// True when the window raises an alarm.
-    public var isAlarm: Bool { streams.contains { $0.isNamed } }
-}
-
 /// This watches all streams of a model within one alert budget, a window a step.
 ///
 /// Every stream has a Shiryaev–Roberts value; e-BH at the budget's level names streams; those named start
@@ -103,6 +10,13 @@ public struct BudgetVerdict: Equatable, Sendable {
 ///   reference is much larger than all windows of a change's delay together. The tolerance is not used.
 /// - `exchangeableWindows`: windows of one season class are exchangeable; rows inside may depend on each
 ///   other: window-level. The tolerance is not used.
+///
+/// With a reference that moves, each window is compared with an earlier one, and what is promised is that a
+/// change *between the two* is rarely named without being there. A window would be in two pairs, as the later
+/// and as the earlier one; so pairs are of two phases, in each of which no window is in two. The phases are
+/// detectors of their own, each at the whole level because it makes half of the steps. Under
+/// `withinTolerance` a pair gives a two-sample p-value, under `exchangeableWindows` a score that is placed
+/// among earlier pairs of its phase and season; both are bet against as `PowerDetector` does.
 ///
 /// Windows must come in order and not overlap; a late row needs a replay: see `BudgetedHistory`.
 public struct BudgetedDetector: Equatable, Sendable {
@@ -122,28 +36,45 @@ public struct BudgetedDetector: Equatable, Sendable {
     public let null: Null
     /// From which ties are broken at random, the same way at every replay.
     public let seed: UInt64
+    /// True when windows are compared with earlier ones.
+    public let isMoving: Bool
+    /// By phase, then by stream.
     private var detectors: [Detector]
 
     private enum Detector: Equatable, Sendable {
         case shares(CumulativeShareDetector)
         case counts(BinCountDetector)
         case windows(PowerDetector, ConformalCalibration)
+        case pairs(PowerDetector)
     }
 
     /// Starts without windows.
     ///
     /// - Precondition: there are at most `level.streamCount` streams; for `exchangeableWindows` each has
-    ///   calibration scores for every class.
-    public init(streams: [DriftStream], level: BudgetLevel, null: Null, seed: UInt64 = 0) {
+    ///   calibration scores for every class; a reference that moves is not one of `storedShares`.
+    public init(
+        streams: [DriftStream], level: BudgetLevel, null: Null, seed: UInt64 = 0,
+        isMoving: Bool = false
+    ) {
         precondition(
             streams.count <= level.streamCount, "\(streams.count) of \(level.streamCount) streams")
+        precondition(!isMoving || null != .storedShares, "shares that are stored do not move")
         self.streams = streams
         self.level = level
         self.null = null
         self.seed = seed
-        detectors = streams.map { stream in
+        self.isMoving = isMoving
+        let once = Self.detectors(streams, level, null, isMoving: isMoving)
+        detectors = isMoving ? once + once : once
+    }
+
+    private static func detectors(
+        _ streams: [DriftStream], _ level: BudgetLevel, _ null: Null, isMoving: Bool
+    ) -> [Detector] {
+        streams.map { stream in
             let counts = stream.allReferenceCounts
             switch null {
+            case .withinTolerance where isMoving: return .pairs(PowerDetector())
             case .withinTolerance:
                 let total = counts.reduce(0, +)
                 let shares = counts.map { Double($0) / Double(max(1, total)) }
@@ -164,19 +95,22 @@ public struct BudgetedDetector: Equatable, Sendable {
 
     /// Adds a window of all streams.
     ///
-    /// - Precondition: the window has the streams' number of counts, each of the stream's bins.
+    /// - Precondition: the window has the streams' number of counts, each of the stream's bins; and an
+    ///   earlier window with it where the reference moves, and only there.
     /// - Returns: Each stream's evidence, and which are named.
     public mutating func absorb(_ window: DriftWindow) -> BudgetVerdict {
         precondition(
             window.counts.count == streams.count, "\(window.counts.count) of \(streams.count)")
+        precondition((window.moving != nil) == isMoving, "a reference that moves, or none")
+        let first = (window.moving?.phase ?? 0) * streams.count
         for (index, counts) in window.counts.enumerated() {
             guard let counts, counts.contains(where: { $0 > 0 }) else { continue }
-            absorb(counts, window, stream: index)
+            absorb(counts, window, stream: index, detector: first + index)
         }
-        let evidence = detectors.map(Self.value)
+        let evidence = detectors[first..<first + streams.count].map(Self.value)
         let named = eBenjaminiHochberg(
             evidence, alpha: level.alpha, hypothesisCount: level.streamCount)
-        for index in named { Self.reset(&detectors[index]) }
+        for index in named { Self.reset(&detectors[first + index]) }
         let isNamed = Set(named)
         let verdicts = streams.indices.map { index in
             verdict(
@@ -185,53 +119,79 @@ public struct BudgetedDetector: Equatable, Sendable {
         return BudgetVerdict(index: window.index, streams: verdicts)
     }
 
-    private mutating func absorb(_ counts: [UInt64], _ window: DriftWindow, stream index: Int) {
-        switch detectors[index] {
+    private mutating func absorb(
+        _ counts: [UInt64], _ window: DriftWindow, stream index: Int, detector place: Int
+    ) {
+        // Without a reference there is no comparison, and the window is no step.
+        guard let reference = reference(index, window) else { return }
+        switch detectors[place] {
         case .shares(var detector):
             detector.absorb(counts)
-            detectors[index] = .shares(detector)
+            detectors[place] = .shares(detector)
         case .counts(var detector):
             detector.absorb(counts)
-            detectors[index] = .counts(detector)
+            detectors[place] = .counts(detector)
+        case .pairs(var detector):
+            let pValue = twoSampleSharePValue(
+                counts, reference, isOrdered: streams[index].isOrdered, tolerance: level.tolerance)
+            guard let pValue else { return }
+            detector.absorb(pValue)
+            detectors[place] = .pairs(detector)
         case .windows(var detector, var calibration):
-            let score = streams[index].score(counts, seasonClass: window.seasonClass)
-            // Without a reference there is no score, and the window is no step.
-            guard let score else { return }
+            guard let score = DriftStream.score(counts, against: reference) else { return }
             let uniform = seededUniform(
                 seed: seed &+ UInt64(index) &* 0x2545_F491, index: window.index)
             detector.absorb(
                 calibration.pValue(
                     score: score, seasonClass: window.seasonClass, uniform: uniform))
-            detectors[index] = .windows(detector, calibration)
+            detectors[place] = .windows(detector, calibration)
         }
+    }
+
+    /// What a stream's window is compared with; nil where that has no rows.
+    private func reference(_ index: Int, _ window: DriftWindow) -> [UInt64]? {
+        if let moving = window.moving { return moving.counts[index] }
+        return null == .exchangeableWindows
+            ? streams[index].reference(ofClass: window.seasonClass)
+            : streams[index].allReferenceCounts
     }
 
     private func verdict(
         _ index: Int, _ window: DriftWindow, evidence: Double, isNamed: Bool
     ) -> BudgetVerdict.Stream {
-        let reference =
-            null == .exchangeableWindows
-            ? streams[index].reference(ofClass: window.seasonClass)
-            : streams[index].allReferenceCounts
+        let reference = reference(index, window)
         let isOrdered = streams[index].isOrdered
-        let distance = window.counts[index].flatMap {
-            CumulativeShareDetector.distance($0, reference, isOrdered: isOrdered)
+        let distance = window.counts[index].flatMap { counts in
+            reference.flatMap {
+                CumulativeShareDetector.distance(counts, $0, isOrdered: isOrdered)
+            }
         }
-        let alpha = Self.boundAlpha / 2 / (isOrdered ? 1 : Double(reference.count))
+        let binCount = streams[index].reference(ofClass: 0).count
+        let alpha = Self.boundAlpha / 2 / (isOrdered ? 1 : Double(binCount))
         let n = window.counts[index].map { $0.reduce(0, +) } ?? 0
         let width =
             massartWidth(count: n, alpha: alpha)
-            + massartWidth(count: reference.reduce(0, +), alpha: alpha)
+            + massartWidth(count: reference?.reduce(0, +) ?? 0, alpha: alpha)
         return BudgetVerdict.Stream(
             evidence: evidence, distance: distance,
             distanceLowerBound: distance.map { max(0, $0 - width) }, isNamed: isNamed)
+    }
+
+    /// This is how many quiet windows of a season class a window is placed among, of the stream that has the
+    /// fewest; nil for row-level nulls.
+    public func calibrationCount(ofClass seasonClass: Int) -> Int? {
+        guard null == .exchangeableWindows else { return nil }
+        return detectors.compactMap { detector -> Int? in
+            guard case .windows(_, let calibration) = detector else { return nil }
+            return calibration.scores[seasonClass].count
+        }.min()
     }
 
     private static func value(_ detector: Detector) -> Double {
         switch detector {
         case .shares(let detector): detector.value
         case .counts(let detector): detector.value
-        case .windows(let detector, _): detector.value
+        case .windows(let detector, _), .pairs(let detector): detector.value
         }
     }
 
@@ -243,6 +203,9 @@ public struct BudgetedDetector: Equatable, Sendable {
         case .counts(var inner):
             inner.reset()
             detector = .counts(inner)
+        case .pairs(var inner):
+            inner.reset()
+            detector = .pairs(inner)
         case .windows(var inner, let calibration):
             // The scores stay: they are of windows, whatever was said of them.
             inner.reset()
@@ -254,7 +217,8 @@ public struct BudgetedDetector: Equatable, Sendable {
 extension BudgetedDetector {
     /// This is all that changes in a detector, as plain values.
     public struct State: Equatable, Sendable {
-        /// What has been gathered for each stream: one value per event, side and bet, or per
+        /// What has been gathered for each stream, and where the reference moves for each again in the other
+        /// phase: one value per event, side and bet, or per
         /// concentration, or per strength of bet.
         public var values: [[Double]]
         /// The scores by season class for each stream; empty for row-level nulls.
@@ -276,6 +240,9 @@ extension BudgetedDetector {
                 state.values.append(detector.values)
                 state.scores.append([])
             case .counts(let detector):
+                state.values.append(detector.detectors.map(\.value))
+                state.scores.append([])
+            case .pairs(let detector):
                 state.values.append(detector.detectors.map(\.value))
                 state.scores.append([])
             case .windows(let detector, let calibration):
@@ -305,6 +272,9 @@ extension BudgetedDetector {
             case .counts(let detector):
                 guard scores.isEmpty, values.count == detector.detectors.count else { return false }
                 restored[index] = .counts(BinCountDetector(null: detector.null, values: values))
+            case .pairs(let detector):
+                guard scores.isEmpty, values.count == detector.detectors.count else { return false }
+                restored[index] = .pairs(PowerDetector(values: values))
             case .windows(let detector, let calibration):
                 guard values.count == detector.detectors.count,
                     scores.count == calibration.scores.count,

@@ -126,3 +126,33 @@ public struct CumulativeShareDetector: Equatable, Sendable {
             .reduce(0) { max($0, abs($1.0 / n - $1.1 / m)) }
     }
 }
+
+/// This is a p-value of two samples whose shares may differ by a tolerance, valid for every sample size.
+///
+/// Formula: min(1, 4 E exp(−2 d² / (1/√n + 1/√m)²)), d = max(0, D − tolerance), D the largest difference of the
+/// samples' shares over all events; E = 1 for ordered bins, else their number. Each sample's shares are off by
+/// its part of d with at most 2 E times the exponential, and both parts are equally unlikely.
+/// Source: P. Massart, "The tight constant in the Dvoretzky–Kiefer–Wolfowitz inequality", Ann. Probab. 18(3),
+/// 1990, for ordered bins; W. Hoeffding, JASA 58, 1963, for each of single ones.
+///
+/// - Parameters:
+///   - one: Counts of one sample, [binCount].
+///   - other: Counts of the other, of the same bins.
+///   - isOrdered: Whether events are prefixes of the bins, or single bins.
+///   - tolerance: The largest difference of an event's chances that is no drift, at least 0.
+/// - Returns: In 0...1; nil when either side is empty.
+public func twoSampleSharePValue(
+    _ one: [UInt64], _ other: [UInt64], isOrdered: Bool, tolerance: Double
+) -> Double? {
+    precondition(one.count == other.count, "\(one.count) and \(other.count) bins")
+    precondition(tolerance >= 0, "tolerance \(tolerance)")
+    guard
+        let distance = CumulativeShareDetector.distance(one, other, isOrdered: isOrdered)
+    else { return nil }
+    let n = one.reduce(0) { $0 + Double($1) }
+    let m = other.reduce(0) { $0 + Double($1) }
+    let scale = 1 / n.squareRoot() + 1 / m.squareRoot()
+    let excess = max(0, distance - tolerance) / scale
+    let events = isOrdered ? 1 : Double(one.count)
+    return min(1, 4 * events * exp(-2 * excess * excess))
+}

@@ -41,6 +41,10 @@ extension ModelAggregator {
             own.segment = segment
             let merged = merged(own, window, reference)
             let baseline = pinned[segment].flatMap { reference.segments.references[$0] }
+            // Without rows on either side, as `other` mostly is.
+            guard merged.map({ $0.rowCount > 0 }) ?? true || isPinned && baseline != nil else {
+                continue
+            }
             var part = SegmentPart(
                 segment: segment, statistic: query.statistic, feature: query.feature, share: 0)
             let (new, old) = (

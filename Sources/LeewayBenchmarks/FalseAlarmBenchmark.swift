@@ -153,17 +153,32 @@ private func candidates(
     let isRowLevel = traffic == .independent || traffic == .segmented
     let knownShares =
         traffic == .segmented ? nil : DirichletMultinomial(shares: history.chances)
-    func budgeted(
-        _ null: BudgetedDetector.Null, _ streams: [DriftStream], ks: Double = 0
-    ) -> BudgetedMethod {
+    func detector(
+        _ null: BudgetedDetector.Null, _ streams: [DriftStream], ks: Double = 0,
+        isMoving: Bool = false
+    ) -> BudgetedDetector {
         let budget = AlertBudget(
             falseAlarmCount: 1, per: .seconds(86_400 * FalseAlarmBenchmark.windowCount),
             tolerance: DriftTolerance(ks: ks) ?? .none)
         guard let budget else { preconditionFailure("a budget of 1 in 90 days") }
-        return BudgetedMethod(
-            detector: BudgetedDetector(
-                streams: streams,
-                level: budget.level(window: day, streamCount: streams.count), null: null, seed: 7))
+        return BudgetedDetector(
+            streams: streams, level: budget.level(window: day, streamCount: streams.count),
+            null: null, seed: 7, isMoving: isMoving)
+    }
+    func budgeted(
+        _ null: BudgetedDetector.Null, _ streams: [DriftStream], ks: Double = 0
+    ) -> BudgetedMethod {
+        BudgetedMethod(detector: detector(null, streams, ks: ks))
+    }
+    // Seasonal traffic is compared with the same day of last week, other with the day before.
+    func moving(_ null: BudgetedDetector.Null, ks: Double = 0) -> MovingMethod {
+        let streams = history.totals.map {
+            DriftStream(
+                referenceCounts: [$0], isOrdered: true,
+                calibrationScores: Array(repeating: [], count: traffic.classCount))
+        }
+        return MovingMethod(
+            detector: detector(null, streams, ks: ks, isMoving: true), distance: traffic.classCount)
     }
     var all = [
         Candidate(
@@ -203,6 +218,12 @@ private func candidates(
         Candidate(
             name: "budget: conformal windows", promised: 1,
             method: budgeted(.exchangeableWindows, history.seasonal)),
+        Candidate(
+            name: "budget: moving reference, rows",
+            promised: traffic == .autoregressive ? nil : 1, method: moving(.withinTolerance)),
+        Candidate(
+            name: "budget: moving reference, windows", promised: 1,
+            method: moving(.exchangeableWindows)),
     ]
     if traffic == .segmented {
         all.append(

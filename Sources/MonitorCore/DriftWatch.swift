@@ -12,8 +12,9 @@ import WindowAggregation
 struct DriftWatch: Equatable, Sendable {
     /// Windows with rows that can be judged again.
     static let retainedCountMax = 32
-    /// Streams of one detector, each a feature of a slice: about 9 MB of evidence. Segments that have the fewest
-    /// rows in the reference are not watched beyond.
+    /// Streams of one detector, each a feature of a slice: about 9 MB of evidence.
+    ///
+    /// Beyond, segments that have the fewest rows in the reference are not watched.
     static let streamCountMax = 2_000
     /// Windows judged at one tick; the rest waits for the next one, so that a tick's time is bounded.
     static let windowCountMax = 64

@@ -96,6 +96,7 @@ public struct Judge: Sendable {
     ///   - time: The rules' time.
     ///   - models: The models to look at; nil for all.
     ///   - revisions: What late rows changed.
+    /// - Returns: The effects, by model in the order of their names.
     mutating func evaluate(
         _ collector: Collector, at time: EventTime, models: Set<ModelID>?,
         revisions: [ModelID: TimeWindow]

@@ -52,8 +52,11 @@ struct KnownModels: Sendable {
     /// The first event time that any model takes: no record before it can be taken.
     func earliestTime(at now: EventTime) -> Int64 {
         let models = Set(horizons.keys).union(referenceStarts.keys)
-        return models.reduce(earliestTime(of: nil, at: now)) {
-            min($0, earliestTime(of: $1, at: now))
+        return models.reduce(earliestTime(at: now, horizon: nil, referenceStart: nil)) {
+            min(
+                $0,
+                earliestTime(
+                    at: now, horizon: horizons[$1], referenceStart: referenceStarts[$1]))
         }
     }
 
@@ -61,11 +64,13 @@ struct KnownModels: Sendable {
     /// reference, whichever is earlier.
     ///
     /// So a stream of the past is taken when its reference was pinned.
-    private func earliestTime(of model: ModelID?, at now: EventTime) -> Int64 {
-        let horizon =
-            model.flatMap { horizons[$0] } ?? ModelSchema.defaultRetentionMilliseconds
-        let behind = now.advanced(byMilliseconds: -horizon).milliseconds
-        return model.flatMap { referenceStarts[$0] }.map { min($0, behind) } ?? behind
+    private func earliestTime(
+        at now: EventTime, horizon: Int64?, referenceStart: Int64?
+    ) -> Int64 {
+        let behind = now.advanced(
+            byMilliseconds: -(horizon ?? ModelSchema.defaultRetentionMilliseconds)
+        ).milliseconds
+        return referenceStart.map { min($0, behind) } ?? behind
     }
 
     init(_ monitor: Monitor) {
@@ -84,33 +89,50 @@ struct KnownModels: Sendable {
     ///   - now: The clock's reading; nil where time comes from the records themselves.
     /// - Returns: What is wrong; nothing where they may be stored.
     mutating func admit(_ inputs: [Input], at now: EventTime?) -> [ItemError] {
-        var next = self
+        var additions = Additions()
         for input in inputs {
-            let errors = next.admit(input, at: now)
+            let errors = check(input, at: now, &additions)
             if !errors.isEmpty { return errors }
         }
-        self = next
+        for (model, features) in additions.kinds { kinds[model] = features }
+        for (model, horizon) in additions.horizons { horizons[model] = horizon }
+        for (model, start) in additions.referenceStarts { referenceStarts[model] = start }
         return []
     }
 
-    private mutating func admit(_ input: Input, at now: EventTime?) -> [ItemError] {
+    /// What inputs add while they are checked: only of the models that they name, so that a new one costs the
+    /// same however many there are.
+    private struct Additions {
+        var kinds: [ModelID: [String: FeatureKind]] = [:]
+        var horizons: [ModelID: Int64] = [:]
+        var referenceStarts: [ModelID: Int64] = [:]
+        var newModelCount = 0
+    }
+
+    private func check(
+        _ input: Input, at now: EventTime?, _ additions: inout Additions
+    ) -> [ItemError] {
         switch input {
         case .predictions(let batch):
-            let errors = timeErrors(batch.times, of: batch.model, at: now)
-            return errors.isEmpty ? admit(batch.model, columns(of: batch)) : errors
+            let errors = timeErrors(batch.times, of: batch.model, at: now, additions)
+            return errors.isEmpty ? check(batch.model, columns(of: batch), &additions) : errors
         case .pinReference(let batch, _):
-            let errors = admit(batch.model, columns(of: batch))
+            let errors = check(batch.model, columns(of: batch), &additions)
             if errors.isEmpty, let first = batch.times.min() {
-                referenceStarts[batch.model] = min(referenceStarts[batch.model] ?? first, first)
+                let known = additions.referenceStarts[batch.model] ?? referenceStarts[batch.model]
+                additions.referenceStarts[batch.model] = min(known ?? first, first)
             }
             return errors
-        case .inference(let half): return admit(half.batch.model, columns(of: half.batch))
+        case .inference(let half):
+            return check(half.batch.model, columns(of: half.batch), &additions)
         case .groundTruth(let batch):
-            let errors = timeErrors(batch.times, of: batch.model, at: now)
-            return errors.isEmpty ? admit(batch.model, []) : errors
+            let errors = timeErrors(batch.times, of: batch.model, at: now, additions)
+            return errors.isEmpty ? check(batch.model, [], &additions) : errors
         case .declareSchema(let schema):
-            if let horizon = schema.horizonMilliseconds { horizons[schema.model] = horizon }
-            return admit(schema.model, schema.features.map { ($0.name, $0.kind) })
+            if let horizon = schema.horizonMilliseconds {
+                additions.horizons[schema.model] = horizon
+            }
+            return check(schema.model, schema.features.map { ($0.name, $0.kind) }, &additions)
         case .rules, .tick, .report, .chooseReference, .activateReference: return []
         }
     }
@@ -120,10 +142,12 @@ struct KnownModels: Sendable {
     }
 
     private func timeErrors(
-        _ times: [Int64], of model: ModelID, at now: EventTime?
+        _ times: [Int64], of model: ModelID, at now: EventTime?, _ additions: Additions
     ) -> [ItemError] {
         guard let now else { return [] }
-        let earliest = earliestTime(of: model, at: now)
+        let earliest = earliestTime(
+            at: now, horizon: additions.horizons[model] ?? horizons[model],
+            referenceStart: additions.referenceStarts[model] ?? referenceStarts[model])
         let latest = now.advanced(byMilliseconds: Self.futureMillisecondsMax).milliseconds
         var errors: [ItemError] = []
         for (row, time) in times.enumerated() where time < earliest || time > latest {
@@ -140,32 +164,33 @@ struct KnownModels: Sendable {
         return errors
     }
 
-    private mutating func admit(
-        _ model: ModelID, _ features: [(String, FeatureKind)]
+    private func check(
+        _ model: ModelID, _ features: [(String, FeatureKind)], _ additions: inout Additions
     ) -> [ItemError] {
-        if kinds[model] == nil {
-            guard kinds.count < Self.modelCountMax else {
+        if kinds[model] == nil, additions.kinds[model] == nil {
+            guard kinds.count + additions.newModelCount < Self.modelCountMax else {
                 return [
                     ItemError(
                         line: 1, pointer: "/model", code: "cardinality-limit",
                         detail: "\(Self.modelCountMax) models are known already")
                 ]
             }
-            kinds[model] = [:]
+            additions.kinds[model] = [:]
+            additions.newModelCount += 1
         }
-        let known = kinds[model] ?? [:]
+        let known = additions.kinds[model] ?? kinds[model] ?? [:]
         // Nothing is copied for a batch that adds nothing, which is nearly every one.
         for (name, kind) in features where known[name] != kind {
-            if let other = known[name] {
+            if let other = additions.kinds[model]?[name] ?? known[name], other != kind {
                 return [
                     ItemError(
                         line: 1, pointer: "/features/\(name)", code: "feature-type-conflict",
                         detail: "\(kind.rawValue) found, \(other.rawValue) expected")
                 ]
             }
-            kinds[model]?[name] = kind
+            additions.kinds[model, default: known][name] = kind
         }
-        guard kinds[model].map({ $0.count <= Self.featureCountMax }) ?? true else {
+        guard additions.kinds[model].map({ $0.count <= Self.featureCountMax }) ?? true else {
             return [
                 ItemError(
                     line: 1, pointer: "/features", code: "cardinality-limit",

@@ -12,6 +12,7 @@ struct BenchCommand: ParsableCommand {
               histogram     values into bins, beside numpy and the memory's speed
               memory        bytes that a stored profile takes
               join          predictions with ids, up to 50 million of them
+              judge         a tick of the clock under rules; outcomes through detectors; many models
               ingest        the real server over HTTP, durable and joined
               false-alarms  simulated traffic without drift: each method's alarms against its promise
               plots         the plots of docs/statistics.md as SVG files; only when it is named
@@ -23,11 +24,11 @@ struct BenchCommand: ParsableCommand {
             """)
 
     private static let known = [
-        "path", "histogram", "memory", "join", "ingest", "false-alarms",
+        "path", "histogram", "memory", "join", "judge", "ingest", "false-alarms",
     ]
 
     @Argument(
-        help: "Benchmarks: path, histogram, memory, join, ingest, false-alarms; or plots.")
+        help: "Benchmarks: path, histogram, memory, join, judge, ingest, false-alarms; or plots.")
     var names: [String] = []
     @Flag(help: "One JSON object a line.")
     var json = false
@@ -58,6 +59,7 @@ struct BenchCommand: ParsableCommand {
                 case "histogram": HistogramBenchmark.run(show)
                 case "memory": for result in MemoryBenchmark.run() { show(result) }
                 case "join": try JoinBenchmark.run(show)
+                case "judge": for result in try JudgeBenchmark.run() { show(result) }
                 case "ingest": try IngestBenchmark.run(seconds: seconds, show)
                 case "false-alarms": showFalseAlarms()
                 case "plots": try writePlots()

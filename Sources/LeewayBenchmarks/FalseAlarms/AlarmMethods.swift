@@ -163,3 +163,29 @@ struct BudgetedMethod: AlarmMethod {
 
     mutating func named(in window: DriftWindow) -> [Int] { detector.absorb(window).named }
 }
+
+/// The product's own beside an earlier window: the one before, or the same day of last week.
+struct MovingMethod: AlarmMethod {
+    var detector: BudgetedDetector
+    /// Windows back to the one that a window is compared with.
+    let distance: Int
+    private var earlier: [DriftWindow] = []
+
+    init(detector: BudgetedDetector, distance: Int) {
+        self.detector = detector
+        self.distance = distance
+    }
+
+    mutating func named(in window: DriftWindow) -> [Int] {
+        earlier.append(window)
+        let counts =
+            earlier.count > distance ? earlier[0].counts : window.counts.map { _ in nil }
+        if earlier.count > distance { earlier.removeFirst() }
+        return detector.absorb(
+            DriftWindow(
+                index: window.index, counts: window.counts, seasonClass: window.seasonClass,
+                moving: DriftWindow.Moving(
+                    counts: counts, phase: Int(window.index) / distance % 2))
+        ).named
+    }
+}

@@ -85,13 +85,9 @@ public struct ByteWriter: Sendable {
         if let value { write(value) }
     }
 
-    /// Appends so many bytes, which `body` fills, all of them.
-    public mutating func append(sizeBytes: Int, _ body: (UnsafeMutableRawBufferPointer) -> Void) {
-        let start = bytes.count
-        bytes.append(contentsOf: repeatElement(0, count: sizeBytes))
-        bytes.withUnsafeMutableBytes {
-            body(UnsafeMutableRawBufferPointer(rebasing: $0[start...]))
-        }
+    /// Appends bytes in memory as they are, without a count.
+    public mutating func append(contentsOf raw: UnsafeRawBufferPointer) {
+        bytes.append(contentsOf: raw)
     }
 
     /// Appends bytes as they are, without a count.

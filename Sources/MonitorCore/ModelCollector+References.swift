@@ -127,11 +127,10 @@ extension ModelCollector {
     }
 
     mutating func countVersions(of batch: PredictionBatch, rows: [Int], at position: Int64) {
-        var counts: [UInt32: Int] = [:]
-        for row in rows { counts[batch.versions.codes[row], default: 0] += 1 }
-        for (code, count) in counts {
-            let version =
-                code == TextColumn.missing ? "default" : batch.versions.dictionary[Int(code)]
+        let texts = batch.versions.dictionary + ["default"]
+        var counts = [Int](repeating: 0, count: texts.count)
+        for row in rows { counts[min(Int(batch.versions.codes[row]), texts.count - 1)] += 1 }
+        for (version, count) in zip(texts, counts) where count > 0 {
             guard
                 rowCountOfVersion[version] != nil
                     || rowCountOfVersion.count < ModelAggregator.versionCountMax

@@ -54,8 +54,11 @@ extension ByteWriter {
     ) {
         precondition(identities.count == rowCount, "\(identities.count) of \(rowCount) rows")
         precondition(times.count == rowCount, "\(times.count) of \(rowCount) rows")
-        writeRow(count: 2 * rowCount) {
-            $0 & 1 == 0 ? identities[$0 >> 1].high : identities[$0 >> 1].low
+        appendRow(count: 2 * rowCount, of: UInt64.self) { row in
+            for (index, identity) in identities.enumerated() {
+                row[2 * index] = identity.high.littleEndian
+                row[2 * index + 1] = identity.low.littleEndian
+            }
         }
         write(packing: times)
     }

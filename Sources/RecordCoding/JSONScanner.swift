@@ -1,39 +1,37 @@
 /// This is a cursor over a body of JSON texts (RFC 8259), strict, without a tree.
 ///
-/// The body is a copy with zero bytes after it: no JSON text has one, so that every loop ends there
-/// without a check of bounds, and whole words can be read up to the last byte.
+/// The zero bytes behind the body end every loop.
 struct JSONScanner {
     let start: UnsafePointer<UInt8>
     let end: UnsafePointer<UInt8>
     var cursor: UnsafePointer<UInt8>
     let limits: DecodingLimits
     let seed: UInt64
-    /// Where unescaped strings go.
+    private let body: RecordBody
+    /// Where unescaped strings go; most bodies have none.
     ///
     /// Every string is scanned once and does not grow, so the body's size is enough; as much again
     /// is for `string(at:)`.
-    private let arena: UnsafeMutablePointer<UInt8>
+    private var arena: UnsafeMutablePointer<UInt8>?
     private var arenaCount = 0
     /// The keys of the open objects that `nextKey` reads.
     private var openKeys: [ByteText] = []
 
-    /// Copies `body` to a new allocation, which the caller must free by `deallocate`.
-    init(_ body: [UInt8], limits: DecodingLimits, seed: UInt64) {
-        let padding = 32
-        let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: 3 * (body.count + padding))
-        body.withUnsafeBufferPointer { source in
-            if let base = source.baseAddress { memory.update(from: base, count: source.count) }
-        }
-        (memory + body.count).update(repeating: 0, count: padding)
-        start = UnsafePointer(memory)
+    /// Starts before the first byte; what it allocates the caller must free by `deallocate`.
+    init(_ body: RecordBody, limits: DecodingLimits, seed: UInt64) {
+        self.body = body
+        start = body.start
         end = start + body.count
         cursor = start
-        arena = memory + body.count + padding
         self.limits = limits
         self.seed = seed
     }
 
-    func deallocate() { start.deallocate() }
+    init(_ body: [UInt8], limits: DecodingLimits, seed: UInt64) {
+        self.init(RecordBody(body), limits: limits, seed: seed)
+    }
+
+    func deallocate() { arena?.deallocate() }
 
     /// This is a place to which reading can go back.
     struct Mark {
@@ -127,7 +125,7 @@ struct JSONScanner {
     private mutating func readEscapedText(
         from first: UnsafePointer<UInt8>, plainUntil stop: UnsafePointer<UInt8>
     ) throws(RecordDecodingError) -> ByteText {
-        let text = arena + arenaCount
+        let text = arenaEnd()
         var written = text
         var plain = first
         cursor = stop
@@ -149,6 +147,16 @@ struct JSONScanner {
             plain = cursor
             cursor = endOfPlainText(from: cursor)
         }
+    }
+
+    private mutating func arenaEnd() -> UnsafeMutablePointer<UInt8> {
+        if let arena { return arena + arenaCount }
+        let size = 2 * (end - start + RecordBody.paddingSizeBytes)
+        let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: size)
+        // Words are read beyond a text's end.
+        memory.initialize(repeating: 0, count: size)
+        arena = memory
+        return memory
     }
 
     private mutating func unescape(

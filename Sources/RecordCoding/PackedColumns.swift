@@ -83,10 +83,14 @@ extension ByteWriter {
     ) {
         write(UInt8(Code.bitWidth / 8))
         write(Int64(low))
-        writeRow(count: values.count) { index in
-            let number = values[index]
-            guard number == number else { return Code.max }
-            return Code(truncatingIfNeeded: Int64(PackedColumns.rounded(number * scale) - low))
+        appendRow(count: values.count, of: type) { codes in
+            for index in values.indices {
+                let number = values[index]
+                let whole = PackedColumns.rounded(number * scale) - low
+                // The lowest bits of the sum are the whole number, which is below 2³².
+                let code = Code(truncatingIfNeeded: (whole + 0x1p52).bitPattern)
+                codes[index] = (number == number ? code : Code.max).littleEndian
+            }
         }
     }
 
@@ -116,13 +120,22 @@ extension ByteWriter {
     /// All at once, because one call per value costs more than the value's decoding did.
     @inline(__always)
     mutating func writeRow<Integer: FixedWidthInteger>(count: Int, _ value: (Int) -> Integer) {
-        let size = Integer.bitWidth / 8
-        append(sizeBytes: count * size) { raw in
-            for index in 0..<count {
-                raw.storeBytes(
-                    of: value(index).littleEndian, toByteOffset: index &* size, as: Integer.self)
-            }
+        appendRow(count: count, of: Integer.self) { row in
+            for index in 0..<count { row[index] = value(index).littleEndian }
         }
+    }
+
+    /// Appends integers that `body` writes, all of them.
+    @inline(__always)
+    mutating func appendRow<Integer: FixedWidthInteger>(
+        count: Int, of type: Integer.Type, _ body: (UnsafeMutableBufferPointer<Integer>) -> Void
+    ) {
+        // In memory of their own, because what is written before them has any size.
+        let row = [Integer](unsafeUninitializedCapacity: count) { buffer, initialized in
+            body(UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
+            initialized = count
+        }
+        row.withUnsafeBytes { append(contentsOf: $0) }
     }
 }
 

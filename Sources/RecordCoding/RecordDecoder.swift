@@ -42,7 +42,7 @@ public struct RecordDecoder: Sendable {
     /// - Precondition: `kind` is not `.groundTruth`.
     /// - Complexity: O(size of the body).
     public mutating func decodePredictions(
-        _ body: [UInt8], kind: RecordKind, defaultModel: ModelID?, arrival: EventTime,
+        _ body: RecordBody, kind: RecordKind, defaultModel: ModelID?, arrival: EventTime,
         kindOf: (ModelID, String) -> FeatureKind?
     ) throws(RecordDecodingError) -> [PredictionBatch] {
         precondition(kind != .groundTruth, "ground truth has a method of its own")
@@ -86,7 +86,7 @@ public struct RecordDecoder: Sendable {
     /// - Throws: The first syntax error, or else up to 100 records that break the contract.
     /// - Complexity: O(size of the body).
     public mutating func decodeGroundTruth(
-        _ body: [UInt8], defaultModel: ModelID?, arrival: EventTime
+        _ body: RecordBody, defaultModel: ModelID?, arrival: EventTime
     ) throws(RecordDecodingError) -> [GroundTruthBatch] {
         var input = try open(body)
         defer { input.scanner.deallocate() }
@@ -115,8 +115,25 @@ public struct RecordDecoder: Sendable {
         return builders.map { $0.finished() }
     }
 
-    /// This is a cursor over a copy of `body`, which is UTF-8.
-    private func open(_ body: [UInt8]) throws(RecordDecodingError) -> RecordCursor {
+    /// This is the same of a copy of `body`.
+    public mutating func decodePredictions(
+        _ body: [UInt8], kind: RecordKind, defaultModel: ModelID?, arrival: EventTime,
+        kindOf: (ModelID, String) -> FeatureKind?
+    ) throws(RecordDecodingError) -> [PredictionBatch] {
+        try decodePredictions(
+            RecordBody(body), kind: kind, defaultModel: defaultModel, arrival: arrival,
+            kindOf: kindOf)
+    }
+
+    /// This is the same of a copy of `body`.
+    public mutating func decodeGroundTruth(
+        _ body: [UInt8], defaultModel: ModelID?, arrival: EventTime
+    ) throws(RecordDecodingError) -> [GroundTruthBatch] {
+        try decodeGroundTruth(RecordBody(body), defaultModel: defaultModel, arrival: arrival)
+    }
+
+    /// This is a cursor over `body`, which is UTF-8.
+    private func open(_ body: RecordBody) throws(RecordDecodingError) -> RecordCursor {
         let scanner = JSONScanner(body, limits: limits, seed: seed)
         if let offset = offsetOfInvalidUTF8(scanner.start, count: body.count) {
             let error = scanner.malformed("invalid UTF-8", at: scanner.start + offset)

@@ -178,28 +178,14 @@ public struct BinCounts: Equatable, Sendable {
         }
     }
 
-    /// These are the touched bins in order, and their counts.
-    public var touched: (bins: [UInt32], counts: [UInt64]) {
-        var bins: [UInt32] = []
-        var touchedCounts: [UInt64] = []
-        switch storage {
-        case .dense(let counts):
-            bins.reserveCapacity(binCount)
-            touchedCounts.reserveCapacity(binCount)
-            for bin in 0..<binCount where counts[bin] > 0 {
-                bins.append(UInt32(truncatingIfNeeded: bin))
-                touchedCounts.append(counts[bin])
-            }
-        case .sparse(let entries):
-            bins = entries.map(\.bin)
-            touchedCounts = entries.map(\.count)
-        }
-        return (bins, touchedCounts)
+    /// This is every bin's count, [binCount], where many bins are touched, without a copy; nil else.
+    public var denseCounts: [UInt64]? {
+        if case .dense(let counts) = storage { counts } else { nil }
     }
 
     /// This is every bin's count, [binCount].
     public func dense() -> [UInt64] {
-        if case .dense(let counts) = storage { return counts }
+        if let denseCounts { return denseCounts }
         var counts = [UInt64](repeating: 0, count: binCount)
         forEachNonZero { counts[$0] = $1 }
         return counts

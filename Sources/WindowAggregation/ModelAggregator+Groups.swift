@@ -22,10 +22,12 @@ extension ModelAggregator {
         var slices: [[Int]] = []
         // Neighbouring rows are mostly of one series.
         var known: [SeriesKey: Int] = [:]
+        var last: (key: SeriesKey, index: Int)?
         func number(_ key: SeriesKey, _ aggregator: inout Self) -> Int {
-            if let index = known[key] { return index }
-            let index = aggregator.index(ofSeries: key)
+            if let last, last.key == key { return last.index }
+            let index = known[key] ?? aggregator.index(ofSeries: key)
             known[key] = index
+            last = (key, index)
             return index
         }
         slices.append(versions.map { number(SeriesKey(version: $0, segment: nil), &self) })

@@ -14,11 +14,13 @@ public struct PartitionMerge: Sendable {
         var records: [JoinRecord] = []
         var place = 0
 
-        var record: JoinRecord? { place < records.count ? records[place] : nil }
+        var isAtEnd: Bool { place == records.count }
+        /// - Precondition: it is not at the end.
+        var record: JoinRecord { records[place] }
 
         /// False where the bytes are damaged.
         mutating func fill() -> Bool {
-            guard place == records.count else { return true }
+            guard isAtEnd else { return true }
             guard let next = partition.records(from: &bucket, countMin: 1_024) else { return false }
             records = next
             place = 0
@@ -46,19 +48,22 @@ public struct PartitionMerge: Sendable {
         var cursors = partitions.map { Cursor(partition: $0) }
         var isSound = true
         while true {
-            var least: JoinRecord?
+            var least: (place: Int, core: JoinRecord.Core)?
             for index in cursors.indices {
                 isSound = cursors[index].fill() && isSound
-                guard let record = cursors[index].record else { continue }
+                if cursors[index].isAtEnd { continue }
+                let core = cursors[index].record.core
                 // Of equal ones the later is the newer.
-                if let found = least, JoinRecord.Core.precedes(found.core, record.core) { continue }
-                least = record
+                if let least, JoinRecord.Core.precedes(least.core, core) { continue }
+                least = (index, core)
             }
-            guard isSound, let least else { break }
-            for index in cursors.indices where cursors[index].record?.identity == least.identity {
-                cursors[index].place += 1
+            guard isSound, let (place, core) = least else { break }
+            let record = cursors[place].record
+            for index in cursors.indices where !cursors[index].isAtEnd {
+                let other = cursors[index].record.core
+                if other.high == core.high, other.low == core.low { cursors[index].place += 1 }
             }
-            if least.keptTime >= cutoff { writer.write(least) }
+            if record.keptTime >= cutoff { writer.write(record) }
         }
         writer.finish()
         return isSound

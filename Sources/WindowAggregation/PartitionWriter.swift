@@ -13,7 +13,9 @@ struct PartitionWriter {
     private let isWide: Bool
     private let recordSize: Int
     private let bucketBits: UInt64
-    private var buffer: [UInt8] = []
+    private var buffer: [UInt8]
+    /// How much of the buffer is written.
+    private var size = 0
     /// Where the current bucket begins in `buffer`.
     private var bucketStart = 0
     private var bucket = 0
@@ -33,7 +35,7 @@ struct PartitionWriter {
         bucketBits = UInt64(Int.bitWidth - 1 - buckets.leadingZeroBitCount)
         filter = IdentityFilter(count: countMax)
         index.reserveCapacity((1 << Int(bucketBits)) + 1)
-        buffer.reserveCapacity(Self.chunkSizeBytes + 4_096)
+        buffer = [UInt8](repeating: 0, count: Self.chunkSizeBytes + 4_096)
     }
 
     /// Appends the next record.
@@ -45,26 +47,30 @@ struct PartitionWriter {
         firstTime = min(firstTime, record.keptTime)
         lastTime = max(lastTime, record.keptTime)
         count += 1
-        let core = record.core
-        withUnsafeBytes(of: core) { buffer.append(contentsOf: $0) }
-        if isWide {
-            let wide = record.wide
-            withUnsafeBytes(of: wide) { buffer.append(contentsOf: $0) }
+        if size + recordSize > buffer.count {
+            buffer.append(contentsOf: repeatElement(0, count: buffer.count))
         }
+        buffer.withUnsafeMutableBytes { raw in
+            raw.storeBytes(of: record.core, toByteOffset: size, as: JoinRecord.Core.self)
+            guard isWide else { return }
+            raw.storeBytes(
+                of: record.wide, toByteOffset: size + JoinRecord.coreSizeBytes,
+                as: JoinRecord.Wide.self)
+        }
+        size += recordSize
     }
 
     private mutating func closeBucket() {
         let checksum = buffer.withUnsafeBytes {
-            crc32c(UnsafeRawBufferPointer(rebasing: $0[bucketStart...]))
+            crc32c(UnsafeRawBufferPointer(rebasing: $0[bucketStart..<size]))
         }
-        let size = buffer.count - bucketStart
-        let first = UInt64(count - size / recordSize)
+        let first = UInt64(count - (size - bucketStart) / recordSize)
         index.append(first | UInt64(checksum) << 32)
         bucket += 1
-        bucketStart = buffer.count
-        if buffer.count >= Self.chunkSizeBytes {
-            append(buffer)
-            buffer.removeAll(keepingCapacity: true)
+        bucketStart = size
+        if size >= Self.chunkSizeBytes {
+            append(Array(buffer[..<size]))
+            size = 0
             bucketStart = 0
         }
     }
@@ -73,6 +79,7 @@ struct PartitionWriter {
     consuming func finish() {
         while bucket < 1 << Int(bucketBits) { closeBucket() }
         index.append(UInt64(count))
+        buffer.removeLast(buffer.count - size)
         let bodyStart = buffer.count
         buffer.append(littleEndian: index)
         buffer.append(littleEndian: filter.words)

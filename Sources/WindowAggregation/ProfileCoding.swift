@@ -157,37 +157,40 @@ extension DistinctSketch {
 extension BinCounts {
     /// A count for each bin where that is shorter, else the steps to the bins that hold a row.
     func encode(to writer: inout ByteWriter) {
-        let (bins, counts) = touched
-        let isDense = 2 * bins.count > binCount
+        var all = denseCounts
+        var touchedCount = 0
+        if let all {
+            touchedCount = all.reduce(0) { $1 == 0 ? $0 : $0 + 1 }
+        } else {
+            forEachNonZero { _, _ in touchedCount += 1 }
+        }
+        let isDense = 2 * touchedCount > binCount
         writer.write(isDense)
-        if !isDense { writer.writeCount(bins.count) }
+        if !isDense { writer.writeCount(touchedCount) }
+        if isDense { all = all ?? dense() }
+        guard let all else {
+            var last = 0
+            forEachNonZero { bin, count in
+                writer.writeCount(bin - last)
+                writer.writeVarint(count)
+                last = bin
+            }
+            return
+        }
         // A state is mostly this, so the numbers are put together here, and not one by one.
         writer.append(
             contentsOf: [UInt8](
                 // A step has at most five bytes, and a count ten.
-                unsafeUninitializedCapacity: 15 * bins.count + (isDense ? binCount : 0)
+                unsafeUninitializedCapacity: isDense ? 10 * binCount : 15 * touchedCount
             ) { output, size in
                 size = 0
-                var next = 0
-                for place in bins.indices {
-                    let bin = Int(bins[place])
-                    if isDense {
-                        while next < bin {
-                            output[size] = 0
-                            size += 1
-                            next += 1
-                        }
-                        next = bin + 1
-                    } else {
-                        Self.append(UInt64(bin - next), to: output, &size)
-                        next = bin
+                var last = 0
+                all.withUnsafeBufferPointer { counts in
+                    for bin in counts.indices where isDense || counts[bin] > 0 {
+                        if !isDense { Self.append(UInt64(bin - last), to: output, &size) }
+                        last = bin
+                        Self.append(counts[bin], to: output, &size)
                     }
-                    Self.append(counts[place], to: output, &size)
-                }
-                while isDense, next < binCount {
-                    output[size] = 0
-                    size += 1
-                    next += 1
                 }
             })
     }

@@ -92,8 +92,11 @@ struct RecordFile {
     /// Reads about `pieceSizeBytes` of whole records; nil at the end.
     ///
     /// An array of records is one piece, however long.
-    mutating func next(_ format: FileFormat) throws -> [UInt8]? {
+    mutating func next(_ format: FileFormat) throws -> RecordBody? {
         let isArray = format == .ndjson && buffer.first { $0 > 0x20 } == UInt8(ascii: "[")
+        if format == .ndjson, !isArray, expander == nil, let lines = try nextLines() {
+            return lines
+        }
         var size = isArray ? Self.recordSizeBytesMax : Self.pieceSizeBytes
         while true {
             try fill(upTo: size)
@@ -109,7 +112,10 @@ struct RecordFile {
                 size *= 2
                 continue
             }
-            let piece = Array(buffer[start..<start + whole])
+            let piece = RecordBody(capacity: whole) { memory in
+                memory.copyBytes(from: buffer[start..<start + whole])
+                return whole
+            }
             start += whole
             if start > 8 * Self.pieceSizeBytes {
                 buffer.removeFirst(start)
@@ -117,6 +123,38 @@ struct RecordFile {
             }
             return piece
         }
+    }
+
+    /// Reads lines into the memory in which they are decoded; nil at the end, and where no line ends in a
+    /// piece.
+    private mutating func nextLines() throws -> RecordBody? {
+        let known = buffer[start...]
+        guard known.count < 2 * Self.pieceSizeBytes else { return nil }
+        var rest: [UInt8] = []
+        var filled = 0
+        let piece = try RecordBody(
+            capacity: max(Self.pieceSizeBytes, known.count) + Self.pieceSizeBytes
+        ) { memory in
+            memory.copyBytes(from: known)
+            filled = known.count
+            while !isAtEnd, filled < Self.pieceSizeBytes, let base = memory.baseAddress {
+                let size = Glibc.read(
+                    handle.fileDescriptor, base + filled, memory.count - filled)
+                if size < 0, errno == EINTR { continue }
+                guard size >= 0 else { throw failure(POSIXError(.init(rawValue: errno) ?? .EIO)) }
+                isAtEnd = size == 0
+                filled += size
+                readBytes += size
+            }
+            guard !isAtEnd else { return filled }
+            let text = UnsafeRawBufferPointer(rebasing: memory[..<filled])
+            let whole = (text.lastIndex(of: 0x0A) ?? -1) + 1
+            rest = Array(text[whole...])
+            return whole
+        }
+        buffer = rest
+        start = 0
+        return piece.count > 0 ? piece : nil
     }
 
     private func wholeRecords(upTo end: Int, _ format: FileFormat) -> Int {
@@ -128,7 +166,7 @@ struct RecordFile {
     }
 
     /// This is how many lines end in a piece.
-    static func lineCount(of piece: [UInt8]) -> Int {
+    static func lineCount(of piece: RecordBody) -> Int {
         piece.withUnsafeBytes { raw in
             var count = 0
             var offset = 0
@@ -144,10 +182,12 @@ struct RecordFile {
     }
 
     /// A prediction names its features or its prediction in the first record; ground truth neither.
-    static func isPredictions(_ bytes: [UInt8]) -> Bool {
-        let line = bytes.prefix { $0 != 0x0A }
-        let text = String(decoding: line, as: UTF8.self)
-        return text.contains("\"features\"") || text.contains("\"prediction\"")
+    static func isPredictions(_ piece: RecordBody) -> Bool {
+        piece.withUnsafeBytes { raw in
+            let line = raw[..<(raw.firstIndex(of: 0x0A) ?? raw.count)]
+            let text = String(decoding: line, as: UTF8.self)
+            return text.contains("\"features\"") || text.contains("\"prediction\"")
+        }
     }
 }
 

@@ -138,12 +138,13 @@ struct ReplayCommand: AsyncParsableCommand {
                 arrival: now, kindOf: { _, _ in nil })
             _ = try await runner.submit(batches.map { .pinReference($0, pinnedAt: now) })
         }
-        let arrival = WallClock.now()
-        try await forEachPiece(model, mapping, schemas: runner.schemaLookup) { piece throws in
-            let inputs = try inputs(of: piece, model, arrival, runner)
-            if inputs.isEmpty { return ReplayCounts() }
-            let receipt = try await runner.submit(inputs)
-            return ReplayCounts(accepted: receipt.accepted, duplicates: receipt.duplicates)
+        var fold = ReplayFold(runner, model: model)
+        try await forEachPiece(model, mapping, schemas: runner.schemaLookup) { piece in
+            switch piece {
+            case .native(let lines): try await fold.fold(lines: lines)
+            case .foreign(let piece, _): try await fold.fold(piece)
+            case .end: try await fold.finish()
+            }
         }
         let waiting = try await runner.read { monitor in
             monitor.collector.models.values.reduce(0) { $0 + $1.pairing.waitingCount }
@@ -162,34 +163,6 @@ struct ReplayCommand: AsyncParsableCommand {
         await runner.stop()
     }
 
-    private func inputs(
-        of piece: Piece, _ model: ModelID?, _ arrival: EventTime, _ runner: MonitorRunner
-    ) throws(RecordDecodingError) -> [Input] {
-        let kinds = runner.kindLookup()
-        switch piece {
-        case .native(let bytes):
-            var decoder = RecordDecoder(limits: DecodingLimits(rowCountMax: .max))
-            guard RecordFile.isPredictions(bytes) else {
-                return try decoder.decodeGroundTruth(bytes, defaultModel: model, arrival: arrival)
-                    .map { .groundTruth($0) }
-            }
-            return try decoder.decodePredictions(
-                bytes, kind: .predictions, defaultModel: model, arrival: arrival,
-                kindOf: { kinds[$0]?[$1] }
-            ).map { .predictions($0) }
-        case .foreign(.rows(let rows, let lines), _):
-            var assembler = RecordAssembler(
-                limits: DecodingLimits(rowCountMax: .max), arrival: arrival,
-                kindOf: { kinds[$0]?[$1] })
-            for (row, line) in zip(rows, lines) { try assembler.append(row, line: line) }
-            let records = try assembler.finish()
-            return records.predictions.map { .predictions($0) }
-                + records.groundTruth.map { .groundTruth($0) }
-        case .foreign(.halves(let halves, let truths), _):
-            return halves.map { .inference($0) } + truths.map { .groundTruth($0) }
-        }
-    }
-
     // MARK: - To a server
 
     private func send(
@@ -203,20 +176,23 @@ struct ReplayCommand: AsyncParsableCommand {
         }
         try await forEachPiece(model, mapping, schemas: { [:] }) { piece in
             switch piece {
-            case .native(let bytes): return try await server.send(lines: bytes, model: model)
+            case .native(let lines):
+                return try await server.send(lines: lines, model: model)
             case .foreign(.rows(let rows, _), _): return try await server.send(rows: rows)
             case .foreign(.halves, let bytes):
                 return try await server.send(events: bytes, model: model)
+            case .end: return ReplayCounts()
             }
         }
     }
 
     // MARK: - Files
 
-    /// This is a part of a file: of native lines the bytes, else what they say, and the bytes.
+    /// This is a part of a file: of native lines the bytes, else what they say, and the bytes; or its end.
     private enum Piece {
-        case native([UInt8])
+        case native(RecordBody)
         case foreign(FilePiece, [UInt8])
+        case end
     }
 
     private func forEachPiece(
@@ -245,21 +221,26 @@ struct ReplayCommand: AsyncParsableCommand {
             var line = 1
             var report = ReplayProgress(file: path, isShown: progress)
             let arrival = WallClock.now()
-            while let bytes = try file.next(format) {
+            while let lines = try file.next(format) {
                 do {
-                    let known = schemas()
-                    let piece = try decoder?.decode(
-                        bytes, firstLine: line, arrival: arrival, schemaOf: { known[$0] })
-                    counts += try await body(
-                        piece.map { .foreign($0, bytes) } ?? .native(bytes))
+                    if decoder == nil {
+                        counts += try await body(.native(lines))
+                    } else {
+                        let known = schemas()
+                        let bytes = lines.bytes
+                        let piece = try decoder?.decode(
+                            bytes, firstLine: line, arrival: arrival, schemaOf: { known[$0] })
+                        if let piece { counts += try await body(.foreign(piece, bytes)) }
+                    }
                 } catch let error as RecordDecodingError {
                     let place = decoder == nil ? ", from line \(line)" : ""
                     throw CommandFailure(
                         code: .negative, message: "error: \(path)\(place): \(error)")
                 }
-                line += RecordFile.lineCount(of: bytes)
+                line += RecordFile.lineCount(of: lines)
                 report.show(file, rowCount: counts.accepted + counts.duplicates)
             }
+            counts += try await body(.end)
             for (reason, count) in (decoder?.ignored ?? [:]).sorted(by: { $0.key < $1.key }) {
                 print("\(path): \(count) events ignored: \(reason)")
             }

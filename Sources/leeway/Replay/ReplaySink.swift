@@ -49,8 +49,9 @@ struct ReplayServer {
     func close() async { try? await http.shutdown() }
 
     /// Sends native lines.
-    func send(lines piece: [UInt8], model: ModelID?) async throws -> ReplayCounts {
-        let path = RecordFile.isPredictions(piece) ? "/v1/predictions" : "/v1/ground-truth"
+    func send(lines body: RecordBody, model: ModelID?) async throws -> ReplayCounts {
+        let piece = body.bytes
+        let path = RecordFile.isPredictions(body) ? "/v1/predictions" : "/v1/ground-truth"
         let query = model.map { "?model=\($0.rawValue)" } ?? ""
         var counts = ReplayCounts()
         // An array cannot be cut without reading it.
@@ -143,6 +144,12 @@ struct ReplayServer {
         let accepted: Int
         let duplicates: Int
     }
+}
+
+func + (left: ReplayCounts, right: ReplayCounts) -> ReplayCounts {
+    var sum = left
+    sum += right
+    return sum
 }
 
 func += (left: inout ReplayCounts, right: ReplayCounts) {

@@ -11,6 +11,7 @@ struct BenchCommand: ParsableCommand {
               path          bytes to profiles, on one core
               histogram     values into bins, beside numpy and the memory's speed
               memory        bytes that a stored profile takes
+              drift         what a window's end costs: detectors, restatement, distances
               join          predictions with ids, up to 50 million of them
               judge         a tick of the clock under rules; outcomes through detectors; many models
               ingest        the real server over HTTP, durable and joined
@@ -24,11 +25,13 @@ struct BenchCommand: ParsableCommand {
             """)
 
     private static let known = [
-        "path", "histogram", "memory", "join", "judge", "ingest", "false-alarms",
+        "path", "histogram", "memory", "drift", "join", "judge", "ingest", "false-alarms",
     ]
 
     @Argument(
-        help: "Benchmarks: path, histogram, memory, join, judge, ingest, false-alarms; or plots.")
+        help: """
+            Benchmarks: path, histogram, memory, drift, join, judge, ingest, false-alarms; or plots.
+            """)
     var names: [String] = []
     @Flag(help: "One JSON object a line.")
     var json = false
@@ -57,6 +60,7 @@ struct BenchCommand: ParsableCommand {
             for name in names.isEmpty ? Self.known : names {
                 switch name {
                 case "histogram": HistogramBenchmark.run(show)
+                case "drift": for result in DriftBenchmark.run() { show(result) }
                 case "memory": for result in MemoryBenchmark.run() { show(result) }
                 case "join": try JoinBenchmark.run(show)
                 case "judge": for result in try JudgeBenchmark.run() { show(result) }

@@ -246,7 +246,7 @@ extension EndToEndTests {
             }
             #expect(reused.status == 422 && reused.text.contains("idempotency-key-reused"))
             #expect(elsewhere.status == 202 && elsewhere.headers["idempotency-replayed"] == nil)
-            for key in ["", "\"\"", "   ", String(repeating: "k", count: 300)] {
+            for key in ["", "\"\"", "   ", "\"open", String(repeating: "k", count: 300)] {
                 let answer = try post(body, Self.keyed(key))
                 #expect(answer.status == 400, "BI-10, \(key.prefix(9)): \(answer.status)")
                 #expect(answer.text.contains("idempotency-key-invalid"), "BI-10")

@@ -153,6 +153,11 @@ extension EndToEndTests {
             .raw(
                 "HF-30b", "a Host that is none", [400], malformed, get("/readyz", host: "Host: a b")
             ),
+            .raw(
+                "HF-30d", "a port that is none", [400], malformed,
+                get("/readyz", host: "Host: localhost:99999")),
+            .raw(
+                "HF-30e", "only a port", [400], malformed, get("/readyz", host: "Host: :80")),
             .raw("HF-30c", "an empty Host", [400], malformed, get("/readyz", host: "Host: ")),
             .raw(
                 "HF-31", "the page under another name", [421, 403], ["misdirected-request"],
@@ -228,6 +233,9 @@ extension EndToEndTests {
             .raw(
                 "HF-51a", "100 parameters", [400], malformed,
                 get("/v1/models?" + (0..<100).map { "a\($0)=1" }.joined(separator: "&"))),
+            .raw(
+                "HF-51d", "a repeated parameter in disguise", [400], malformed,
+                get("/v1/models?a=1&%61=2")),
             .raw("HF-51b", "a repeated parameter", [400], malformed, get("/v1/models?a=1&a=2")),
             .raw(
                 "HF-51c", "100,000 parameters", [414, 431], ["uri-too-long", "headers-too-large"],

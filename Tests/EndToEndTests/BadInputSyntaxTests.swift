@@ -237,6 +237,9 @@ extension EndToEndTests {
                 "JS-30", "a bad line of 100", [422], ["malformed-json"],
                 times(50, record("1") + "\n") + "{\"id\":\n" + times(49, record("1") + "\n")),
             .post(
+                "JS-30b", "two records on one line", [400, 422], ["malformed-json"],
+                record("1") + " " + record("2")),
+            .post(
                 "JS-31", "a line over the limit", [413], ["body-too-large"],
                 times((8 << 20) + 1, " ")),
             .post(

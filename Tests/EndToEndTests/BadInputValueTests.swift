@@ -64,6 +64,11 @@ extension EndToEndTests {
                 "JS-7", "a revision of 2^63", [422], ["invalid-field"], to: "/v1/ground-truth",
                 #"{"id":"1","model":"bad","label":1,"revision":9223372036854775808}"#),
             .post(
+                "TY-20", "a weight below 1", [422], ["invalid-field"], record("weight", "0.5")),
+            .post(
+                "TY-21", "an empty segment key", [422], ["invalid-field"],
+                record("segments", #"{"":"x"}"#)),
+            .post(
                 "TY-18", "no label", [422], ["invalid-field"], to: "/v1/ground-truth",
                 #"{"id":"1","model":"bad"}"#),
             .post(

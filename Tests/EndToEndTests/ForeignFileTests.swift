@@ -137,6 +137,27 @@ extension EndToEndTests {
         }
 
         @Test(.timeLimit(.minutes(3)))
+        func `requests without responses wait, or count alone where that is asked for`() throws {
+            let site = try Site("unpaired")
+            #expect(site.server.stop() == 0)
+            let file = site.folder.appendingPathComponent("inputs")
+            try Data((Self.azure.split(separator: "\n").first ?? "").utf8).write(to: file)
+            let base = ["replay", file.path, "--data", site.data.path]
+
+            let waiting = try CommandRun(CommandRun.leeway, base)
+            let alone = try CommandRun(CommandRun.leeway, base + ["--unpaired"])
+
+            #expect(waiting.text.contains("1 requests or responses wait"), "\(waiting.text)")
+            #expect(alone.text.contains("1 requests or responses without"), "\(alone.text)")
+            let verified = try CommandRun(CommandRun.leeway, ["verify", "--data", site.data.path])
+            #expect(verified.status == 0, "\(verified.text)\(verified.errors)")
+            try site.restart()
+            let model = try site.client.model("E")
+            #expect(model.records == 2 && model.inference?.waiting == 0)
+            #expect(model.features.map(\.name).sorted() == ["AGE", "LIMIT_BAL"])
+        }
+
+        @Test(.timeLimit(.minutes(3)))
         func `a bad line, a bad option and an unknown content end with their reason`() throws {
             let folder = try Repository.temporaryFolder("foreign-bad")
             defer { try? FileManager.default.removeItem(at: folder) }

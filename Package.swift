@@ -135,7 +135,7 @@ let package = Package(
         tests(
             "MonitorServiceTests",
             [
-                "MonitoringDomain", "MonitorStore", "MonitorService", "MonitorCore",
+                "MonitoringDomain", "ByteCoding", "MonitorStore", "MonitorService", "MonitorCore",
                 "RuleEvaluation",
                 "MonitoringTestSupport",
             ]),

@@ -14,6 +14,7 @@ struct BenchCommand: ParsableCommand {
               drift         what a window's end costs: detectors, restatement, distances
               join          predictions with ids, up to 50 million of them
               judge         a tick of the clock under rules; outcomes through detectors; many models
+              replay        a file into a data directory, on one core; needs taskset
               ingest        the real server over HTTP, durable and joined
               false-alarms  simulated traffic without drift: each method's alarms against its promise
               plots         the plots of docs/statistics.md as SVG files; only when it is named
@@ -25,12 +26,13 @@ struct BenchCommand: ParsableCommand {
             """)
 
     private static let known = [
-        "path", "histogram", "memory", "drift", "join", "judge", "ingest", "false-alarms",
+        "path", "histogram", "memory", "drift", "join", "judge", "replay", "ingest", "false-alarms",
     ]
 
     @Argument(
         help: """
-            Benchmarks: path, histogram, memory, drift, join, judge, ingest, false-alarms; or plots.
+            Benchmarks: path, histogram, memory, drift, join, judge, replay, ingest, false-alarms; \
+            or plots.
             """)
     var names: [String] = []
     @Flag(help: "One JSON object a line.")
@@ -63,6 +65,7 @@ struct BenchCommand: ParsableCommand {
                 case "drift": for result in DriftBenchmark.run() { show(result) }
                 case "memory": for result in MemoryBenchmark.run() { show(result) }
                 case "join": try JoinBenchmark.run(show)
+                case "replay": try ReplayBenchmark.run(show)
                 case "judge": for result in try JudgeBenchmark.run() { show(result) }
                 case "ingest": try IngestBenchmark.run(seconds: seconds, show)
                 case "false-alarms": showFalseAlarms()

@@ -114,7 +114,8 @@ public enum ReplayBenchmark {
         let process = Process()
         let arguments = ["replay", "--data", directory, file]
         process.executableURL = isPinned ? URL(fileURLWithPath: "/usr/bin/taskset") : executable
-        process.arguments = isPinned ? ["-c", "1", executable.path] + arguments : arguments
+        let core = "\(ProcessInfo.processInfo.activeProcessorCount - 1)"
+        process.arguments = isPinned ? ["-c", core, executable.path] + arguments : arguments
         process.standardOutput = FileHandle.nullDevice
         guard (try? process.run()) != nil else { return nil }
         let spent = ContinuousClock().measure { process.waitUntilExit() }

@@ -77,16 +77,17 @@ private func exactDistribution(_ d: Double, _ n: Int) -> Double {
     row[k - 1] = 1
     for step in 1...n {
         var next = [Double](repeating: 0, count: size)
+        let scale = Double(step) / count
         for column in 0..<size {
-            var sum = 0.0
-            for place in max(0, column - 1)..<size {
-                let isLast = place == size - 1
-                let element =
-                    column == 0
-                    ? first[place] : isLast ? last[column] : inverse[place - column + 1]
-                sum += row[place] * element
+            var sum = row[size - 1] * (column == 0 ? first[size - 1] : last[column])
+            if column == 0 {
+                for place in 0..<size - 1 { sum += row[place] * first[place] }
+            } else {
+                for place in column - 1..<max(column - 1, size - 1) {
+                    sum += row[place] * inverse[place - column + 1]
+                }
             }
-            next[column] = sum * Double(step) / count
+            next[column] = sum * scale
         }
         row = next
     }

@@ -8,6 +8,8 @@ struct BodyDecoding: Sendable {
         let count: Int
         /// At most 100.
         let errors: [ItemError]
+        /// The records among them, as NDJSON, that were refused for a value of a feature.
+        let mistyped: [UInt8]
     }
 
     /// Decoders keep the layout of earlier bodies; one is taken for a body and given back.
@@ -15,8 +17,8 @@ struct BodyDecoding: Sendable {
 
     /// Decodes a body.
     ///
-    /// - Throws: A `Problem`: in the default mode for the first thing that is wrong, in the partial mode
-    ///   where no record is good.
+    /// - Returns: The good records, none where none is good, and what was left out.
+    /// - Throws: A `Problem` in the default mode, for the first thing that is wrong.
     func decode<Batch>(
         _ body: RecordBody, isPartial: Bool, times: ClosedRange<Int64>,
         rowCountMax: Int = DecodingLimits().rowCountMax,
@@ -47,20 +49,35 @@ struct BodyDecoding: Sendable {
         if case .malformed = error, pieces.pieces.count <= 1 { throw Problem(error) }
         limits.isSequence = true
         let found: (value: [Batch]?, refusedCount: Int, errors: [ItemError])
+        var mistyped: [UInt8] = []
         do throws(RecordDecodingError) {
-            found = try pieces.decodeGood(stopsAtCountMax: !isPartial) {
-                bytes throws(RecordDecodingError) in
+            found = try pieces.decodeGood(
+                stopsAtCountMax: !isPartial, mistyped: { mistyped += $0 }
+            ) { bytes throws(RecordDecodingError) in
                 try decoders.with(limits, bytes, decode)
             }
         } catch {
             throw Problem(error)
         }
-        guard let batches = found.value else {
-            if !isPartial { throw Problem(error) }
-            throw Problem(.items(found.errors))
+        if !isPartial { throw Problem(found.value == nil ? error : .items(found.errors)) }
+        return (
+            found.value ?? [],
+            Refusal(count: found.refusedCount, errors: found.errors, mistyped: mistyped)
+        )
+    }
+
+    /// Counts the values of other types in records that were refused for them, as far as they can be read.
+    func typeErrors(
+        _ mistyped: [UInt8], times: ClosedRange<Int64>,
+        _ decode: (inout RecordDecoder, [UInt8]) throws(RecordDecodingError) -> [TypeErrors]
+    ) -> [TypeErrors] {
+        guard !mistyped.isEmpty else { return [] }
+        var limits = DecodingLimits()
+        limits.times = times
+        let bodies = try? RecordPieces(mistyped, limits: limits).decodeGood {
+            bytes throws(RecordDecodingError) in try decoders.with(limits, bytes, decode)
         }
-        guard isPartial else { throw Problem(.items(found.errors)) }
-        return (batches, Refusal(count: found.refusedCount, errors: found.errors))
+        return bodies?.value ?? []
     }
 
     /// Decodes a body once more, record by record, when the runner has refused what it holds.
@@ -93,7 +110,9 @@ struct BodyDecoding: Sendable {
             }
             guard found.refusedCount > 0 else { return (found.value ?? [], nil) }
             guard isPartial, let batches = found.value else { throw .items(found.errors) }
-            return (batches, Refusal(count: found.refusedCount, errors: found.errors))
+            return (
+                batches, Refusal(count: found.refusedCount, errors: found.errors, mistyped: [])
+            )
         } catch {
             throw Problem(error)
         }

@@ -49,7 +49,17 @@ struct IngestRoutes {
                     bytes, kind: .predictions, defaultModel: model, arrival: WallClock.now(),
                     kindOf: { kinds[$0]?[$1] })
             }
-            return try await accept(body, isPartial: isPartial, seed, decode) { .predictions($0) }
+            let typeErrors = { (mistyped: [UInt8]) -> [Input] in
+                decoding.typeErrors(mistyped, times: times()) {
+                    decoder, bytes throws(RecordDecodingError) in
+                    try decoder.decodeTypeErrors(
+                        bytes, defaultModel: model, arrival: WallClock.now(),
+                        kindOf: { kinds[$0]?[$1] })
+                }.map { .typeErrors($0.batch, features: $0.features) }
+            }
+            return try await accept(
+                body, isPartial: isPartial, seed, decode, typeErrors: typeErrors
+            ) { .predictions($0) }
         }
     }
 
@@ -131,11 +141,18 @@ struct IngestRoutes {
     private func accept<Batch>(
         _ body: RecordBody, isPartial: Bool, _ key: IdempotencyKey?,
         _ decode: @Sendable (inout RecordDecoder, [UInt8]) throws(RecordDecodingError) -> [Batch],
-        _ input: (Batch) -> Input
+        typeErrors: ([UInt8]) -> [Input] = { _ in [] }, _ input: (Batch) -> Input
     ) async throws -> Response {
         let found = try decoding.decode(body, isPartial: isPartial, times: times(), decode)
+        let mistyped = typeErrors(found.refusal?.mistyped ?? [])
+        if let refusal = found.refusal, found.batches.isEmpty {
+            // Only what was wrong is counted.
+            if !mistyped.isEmpty { _ = try await submit(mistyped) }
+            throw Problem(RecordDecodingError.items(refusal.errors))
+        }
         do throws(SubmissionError) {
-            return try await accept(found.batches.map(input), refused: found.refusal, key)
+            return try await accept(
+                found.batches.map(input) + mistyped, refused: found.refusal, key)
         } catch .items(let errors) {
             var admission = runner.admission(at: clock())
             let rest = try decoding.examine(
@@ -144,7 +161,8 @@ struct IngestRoutes {
             // What was known has changed meanwhile: the sender tries again.
             guard rest.refusal != nil else { throw Problem(SubmissionError.items(errors)) }
             do throws(SubmissionError) {
-                return try await accept(rest.batches.map(input), refused: rest.refusal, key)
+                return try await accept(
+                    rest.batches.map(input) + mistyped, refused: rest.refusal, key)
             } catch {
                 throw Problem(error)
             }

@@ -10,6 +10,8 @@ enum SchemaBody {
         struct Feature: Decodable {
             let name: String
             let kind: String
+            let precision: String?
+            let dimension: Int?
         }
         let task: String?
         let positive_label: Label?
@@ -24,7 +26,7 @@ enum SchemaBody {
     private static let keys: Set = [
         "task", "positive_label", "pane", "identity", "horizon", "features", "segments",
     ]
-    private static let featureKeys: Set = ["name", "kind"]
+    private static let featureKeys: Set = ["name", "kind", "precision", "dimension"]
 
     /// A label: a text, a whole number or a boolean, compared by its text.
     private struct Label: Decodable {
@@ -88,17 +90,48 @@ enum SchemaBody {
         schema.segments = keys
         var names: Set<String> = []
         for feature in wire.features ?? [] {
-            guard let kind = FeatureKind(rawValue: feature.kind) else {
-                throw BodyError(
-                    description: "features: kind \"\(feature.kind)\" of \"\(feature.name)\" found, "
-                        + "numeric or categorical expected")
-            }
+            let kind = try kind(of: feature)
             guard names.insert(feature.name).inserted else {
                 throw BodyError(description: "features: \"\(feature.name)\" stands twice")
             }
             schema.features.append(FeatureSchema(name: feature.name, kind: kind))
         }
         return schema
+    }
+
+    private static func kind(of feature: Wire.Feature) throws(BodyError) -> FeatureKind {
+        func refusal(_ words: String) -> BodyError {
+            BodyError(description: "features: \"\(feature.name)\": \(words)")
+        }
+        let precision = try feature.precision.map { text throws(BodyError) in
+            guard let precision = NumberPrecision(rawValue: text) else {
+                throw refusal("precision \"\(text)\" found, float32 or float64 expected")
+            }
+            return precision
+        }
+        if feature.kind != "vector", feature.dimension != nil {
+            throw refusal("a dimension found, which only a vector has")
+        }
+        switch feature.kind {
+        case "numeric": return precision == .float32 ? .single : .numeric
+        case "vector":
+            guard let dimension = feature.dimension,
+                (1...FeatureKind.vectorDimensionMax).contains(dimension)
+            else {
+                let found = feature.dimension.map { String($0) } ?? "none"
+                throw refusal(
+                    "dimension \(found) found, 1 to \(FeatureKind.vectorDimensionMax) expected")
+            }
+            return .vector(dimension: dimension, precision: precision ?? .float64)
+        case "categorical", "text":
+            guard precision == nil else {
+                throw refusal("a precision found, which only numbers have")
+            }
+            return feature.kind == "text" ? .text : .categorical
+        case let other:
+            throw refusal(
+                "kind \"\(other)\" found, numeric, categorical, text or vector expected")
+        }
     }
 
     /// A span as windows have it, and years of 365 days.

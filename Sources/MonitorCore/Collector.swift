@@ -89,6 +89,12 @@ public struct Collector: Sendable {
         }
     }
 
+    /// Counts values of another type than their feature's; of a model that nobody knows nothing is counted.
+    public mutating func absorb(typeErrorsOf batch: PredictionBatch, features: TextColumn) {
+        guard models[batch.model] != nil else { return }
+        withModel(batch.model) { $0.absorb(typeErrorsOf: batch, features: features) }
+    }
+
     /// Takes what a model's owner knows of it; what is declared wins over what is learned.
     public mutating func declare(_ schema: ModelSchema, at position: Int64) {
         withModel(schema.model) { $0.declare(schema, at: position) }

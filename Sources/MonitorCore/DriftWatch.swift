@@ -106,7 +106,7 @@ struct DriftWatch: Equatable, Sendable {
     }
 
     static func identity(_ plan: DriftPlan, _ state: ModelCollector) -> Identity? {
-        guard let version = state.aggregator.versions.last,
+        guard let version = state.aggregator.newestVersion,
             let reference = state.aggregator.reference?.id
         else { return nil }
         return Identity(plan: plan, version: version, reference: reference)

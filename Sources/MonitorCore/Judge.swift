@@ -115,8 +115,8 @@ public struct Judge: Sendable {
             drift.advance(state, to: current)
             let watches = drift
             let context = RuleContext(
-                model: model, features: state.schema.features.map(\.name),
-                version: state.aggregator.versions.last,
+                model: model, features: state.schema.featureNames,
+                version: state.aggregator.newestVersion,
                 reference: state.aggregator.reference?.id,
                 segments: { state.aggregator.segmentValues(of: $0) },
                 measure: { state.measure($0, window: state.aggregator.wholePanes(of: $1)) },

@@ -35,6 +35,8 @@ extension ModelCollector {
         }
         writer.writeCount(waitingOutcomes.count)
         for outcome in waitingOutcomes { outcome.encode(to: &writer) }
+        writer.write(early != nil)
+        early?.encode(to: &writer)
         aggregator.encode(to: &writer)
         detectors.encode(to: &writer)
     }
@@ -85,6 +87,7 @@ extension ModelCollector {
         for _ in 0..<outcomeCount {
             waitingOutcomes.append(try Outcome(decoding: &reader))
         }
+        if try reader.readBool() { early = try ModelAggregator(decoding: &reader) }
         aggregator = try ModelAggregator(decoding: &reader)
         detectors = try ErrorDetectors(decoding: &reader)
     }

@@ -9,7 +9,8 @@ public import WindowAggregation
 public struct ModelCollector: Sendable {
     /// Rows from which a model without a pinned reference learns one.
     public static let learningRowCount = 5_000
-    /// Features of one model; a name beyond is passed over, as one that the reference does not know.
+    /// Features of one model, a text or a vector as many as the numbers that stand for it; a name beyond is
+    /// passed over, as one that the reference does not know.
     public static let featureCountMax = 2_000
 
     /// This is when an input came, as far as counting depends on it.
@@ -52,6 +53,8 @@ public struct ModelCollector: Sendable {
     public internal(set) var pairing = InferencePairing()
     var waiting: [PredictionBatch] = []
     var waitingOutcomes: [Outcome] = []
+    /// What can be told of the waiting rows without a reference; nil while there are none.
+    var early: ModelAggregator?
     /// The newest event time of a prediction.
     public internal(set) var watermark: EventTime?
     /// The oldest row of any reference that was uploaded: from there on records are of the model's own
@@ -106,6 +109,7 @@ public struct ModelCollector: Sendable {
         if hasOtherSegments { schema.segments = declared.segments }
         _ = addFeatures(declared.features)
         aggregator.update(schema: schema)
+        restartEarly()
         if !hasRows {
             aggregator.restartSegments()
         } else if hasOtherSegments {
@@ -151,6 +155,8 @@ public struct ModelCollector: Sendable {
     public mutating func absorb(_ batch: PredictionBatch, on occasion: Occasion) -> Absorption {
         extendSchema(with: batch)
         let admission = admit(batch)
+        // Of texts and vectors nothing is kept but the numbers that stand for them.
+        let batch = batch.measured
         recordCount &+= UInt64(admission.rows.count)
         for row in admission.rows {
             let time = EventTime(milliseconds: batch.times[row])
@@ -159,6 +165,7 @@ public struct ModelCollector: Sendable {
         countVersions(of: batch, rows: admission.rows, at: occasion.position)
         for outcome in admission.outcomes { detectors.absorb(outcome) }
         if isLearning {
+            absorbEarly(batch, admission)
             if !admission.rows.isEmpty { waiting.append(batch.selecting(rows: admission.rows)) }
             waitingOutcomes += admission.outcomes
             if learnedRowCount >= learningTarget { learn(at: occasion.position) }
@@ -215,6 +222,8 @@ public struct ModelCollector: Sendable {
                     waitingOutcomes.remove(at: index)
                 }
                 if let added = change.added { waitingOutcomes.append(added) }
+                if let removed = change.removed { early?.absorb(removed, adding: false) }
+                if let added = change.added { early?.absorb(added, adding: true) }
             } else {
                 let isReplaced = change.removed != nil
                 if let removed = change.removed { aggregator.absorb(removed, adding: false) }
@@ -260,6 +269,9 @@ public struct ModelCollector: Sendable {
         references.activate(reference.id, rowCount: reference.rowCount)
         for batch in waiting { aggregator.absorb(batch, rows: Array(0..<batch.rowCount)) }
         for outcome in waitingOutcomes { aggregator.absorb(outcome, adding: true) }
+        // What has no rows that wait: repeats, and values of other types.
+        if let early { aggregator.takeRefusals(from: early) }
+        early = nil
         waiting = []
         waitingOutcomes = []
     }
@@ -271,15 +283,26 @@ public struct ModelCollector: Sendable {
             && zip(batch.features, schema.features).allSatisfy { $0.name == $1.name }
         if isKnown { return }
         let features = batch.features.map { FeatureSchema(name: $0.name, kind: $0.column.kind) }
-        if addFeatures(features) { aggregator.update(schema: schema) }
+        guard addFeatures(features) else { return }
+        aggregator.update(schema: schema)
+        early?.extend(schema)
     }
 
     /// Adds the features whose names are new, up to the limit; false when there are none.
     private mutating func addFeatures(_ features: [FeatureSchema]) -> Bool {
-        var known = Set(schema.features.map(\.name))
+        let known = Set(schema.featureNames)
+        var added: Set<String> = []
+        var count = schema.measuredFeatures.count
         let countBefore = schema.features.count
-        for feature in features where schema.features.count < Self.featureCountMax {
-            if known.insert(feature.name).inserted { schema.features.append(feature) }
+        for feature in features where !known.contains(feature.name) {
+            // A feature whose name is that of another's measure would be taken for it.
+            let names = Set(feature.measured.map(\.name)).union([feature.name])
+            guard names.isDisjoint(with: known), names.isDisjoint(with: added),
+                count + feature.measured.count <= Self.featureCountMax
+            else { continue }
+            added.formUnion(names)
+            count += feature.measured.count
+            schema.features.append(feature)
         }
         return schema.features.count > countBefore
     }
@@ -322,41 +345,5 @@ public struct ModelCollector: Sendable {
                 scores.max { (mean($0.value), $0.key) < (mean($1.value), $1.key) }?.key
         }
         aggregator.update(schema: schema)
-    }
-
-    // MARK: - Questions
-
-    /// This is the answer to a question; insufficient samples while the reference is being learned.
-    public func measure(_ query: MeasurementQuery, window: TimeWindow) -> Measurement {
-        if query.statistic.group == .detector, query.statistic != .drift {
-            return detectors.measure(query, window: window)
-        }
-        guard isLearning else { return aggregator.measure(query, window: window) }
-        return Measurement(
-            model: query.model, statistic: query.statistic, feature: query.feature,
-            version: query.version, segment: query.segment, window: window,
-            reading: .insufficientSamples(found: learnedRowCount, required: learningTarget),
-            count: 0)
-    }
-
-    /// These are several statistics of one subject, in their order: as `measure` for each, and faster.
-    public func measure(
-        _ statistics: [Statistic], as query: MeasurementQuery, window: TimeWindow
-    ) -> [Measurement] {
-        guard isLearning else {
-            return aggregator.measure(statistics, as: query, window: window)
-        }
-        return statistics.map { statistic in
-            var query = query
-            query.statistic = statistic
-            return measure(query, window: window)
-        }
-    }
-
-    /// This is a statistic on the reference, or on its rows of a segment.
-    public func baseline(
-        _ statistic: Statistic, feature: String?, segment: Segment? = nil
-    ) -> Reading {
-        aggregator.baseline(statistic, feature: feature, segment: segment)
     }
 }

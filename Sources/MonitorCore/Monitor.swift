@@ -72,6 +72,8 @@ public struct Monitor: Sendable {
         case .inference(let half):
             application.absorption = collector.absorb(half, on: occasion)
             if clock == .event { application.effects = judgeAtWatermark() }
+        case .typeErrors(let batch, let features):
+            collector.absorb(typeErrorsOf: batch, features: features)
         case .pinReference(let batch, let time):
             collector.pin(batch, at: time, position: position)
         case .chooseReference(let model, let source, let time):
@@ -130,7 +132,7 @@ public struct Monitor: Sendable {
     // MARK: - Snapshot
 
     /// The format of a snapshot; another number means that the log is folded from its start.
-    private static let snapshotVersion: UInt32 = 9
+    private static let snapshotVersion: UInt32 = 10
 
     /// This is the whole state as bytes; equal states have equal bytes.
     public func snapshot() -> [UInt8] {

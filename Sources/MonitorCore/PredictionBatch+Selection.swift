@@ -15,7 +15,10 @@ extension PredictionBatch {
         selection.features = features.map { name, column in
             switch column {
             case .numeric(let values): (name, .numeric(rows.map { values[$0] }))
+            case .single(let values): (name, .single(rows.map { values[$0] }))
             case .categorical(let text): (name, .categorical(pick(text)))
+            case .text(let text): (name, .text(pick(text)))
+            case .vector(let vectors): (name, .vector(vectors.selecting(rows: rows)))
             }
         }
         selection.segments = segments.map { ($0.key, pick($0.column)) }

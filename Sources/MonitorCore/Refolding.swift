@@ -100,7 +100,7 @@ public struct Refolding: Sendable {
     }
 
     private mutating func add(_ batch: PredictionBatch) {
-        var batch = batch
+        var batch = batch.measured
         if case .log(.first(let count, _)) = pending.source {
             batch = batch.selecting(
                 rows: Array(0..<min(batch.rowCount, max(0, count - selection.rowCount))))
@@ -123,6 +123,8 @@ public struct Refolding: Sendable {
         case .inference(let half) where half.batch.model == model:
             _ = collector.absorb(half, on: occasion)
         case .tick(let now): collector.expireHalves(at: now, on: occasion)
+        case .typeErrors(let batch, let features) where batch.model == model:
+            collector.absorb(typeErrorsOf: batch, features: features)
         default: return
         }
     }

@@ -32,7 +32,8 @@ extension MonitorRunner {
 struct KnownModels: Sendable {
     /// Models that may be known; records of a further one are refused.
     static let modelCountMax = 1_000
-    /// Features a model may have; a further one is refused.
+    /// Features a model may have, a text or a vector as many as the numbers that stand for it; a further one
+    /// is refused.
     static let featureCountMax = 2_000
     /// Records further ahead of the clock are refused: a wrong clock must not move the horizon.
     static let futureMillisecondsMax: Int64 = 600_000
@@ -133,7 +134,8 @@ struct KnownModels: Sendable {
                 additions.horizons[schema.model] = horizon
             }
             return check(schema.model, schema.features.map { ($0.name, $0.kind) }, &additions)
-        case .rules, .tick, .report, .chooseReference, .activateReference: return []
+        case .rules, .tick, .report, .chooseReference, .activateReference, .typeErrors:
+            return []
         }
     }
 
@@ -184,19 +186,39 @@ struct KnownModels: Sendable {
             if let other = additions.kinds[model]?[name] ?? known[name], other != kind {
                 return [
                     ItemError(
-                        line: 1, pointer: "/features/\(name)", code: "feature-type-conflict",
-                        detail: "\(kind.rawValue) found, \(other.rawValue) expected")
+                        line: 1, pointer: pointer(to: name), code: "feature-type-conflict",
+                        detail: "\(kind) found, \(other) expected")
                 ]
             }
             additions.kinds[model, default: known][name] = kind
         }
-        guard additions.kinds[model].map({ $0.count <= Self.featureCountMax }) ?? true else {
+        return additions.kinds[model].map { additionErrors($0) } ?? []
+    }
+
+    /// What is wrong with the features of a model after some were added.
+    private func additionErrors(_ kinds: [String: FeatureKind]) -> [ItemError] {
+        let features = kinds.map { FeatureSchema(name: $0.key, kind: $0.value) }
+        guard features.reduce(0, { $0 + $1.measured.count }) <= Self.featureCountMax else {
             return [
                 ItemError(
                     line: 1, pointer: "/features", code: "cardinality-limit",
-                    detail: "more than \(Self.featureCountMax) features")
+                    detail: "more than \(Self.featureCountMax) features; a text counts as "
+                        + "\(FeatureKind.textMeasures.count), a vector as "
+                        + "\(FeatureKind.vectorMeasures.count)")
             ]
+        }
+        for feature in features where !feature.kind.measures.isEmpty {
+            for measure in feature.measured where kinds[measure.name] != nil {
+                return [
+                    ItemError(
+                        line: 1, pointer: pointer(to: measure.name), code: "feature-type-conflict",
+                        detail: "\"\(measure.name)\" is a measure of \"\(feature.name)\", "
+                            + "\(feature.kind)")
+                ]
+            }
         }
         return []
     }
+
+    private func pointer(to feature: String) -> String { "/features/\(feature)" }
 }

@@ -56,6 +56,18 @@ public struct MeasurementsQuestion: Sendable, Equatable {
         "prediction", "prediction.label", "prediction.score", "prediction.value", "ground_truth",
     ]
 
+    /// These are the features that a statistic of features is told of: those that were asked for, else all
+    /// that have it. A text or a vector is measured through others, and yet is missing, or of another type,
+    /// itself.
+    func subjects(of statistic: Statistic, _ schema: ModelSchema) -> [String] {
+        guard features.isEmpty else { return features }
+        switch statistic {
+        case .typeErrorRate: return schema.features.map(\.name)
+        case .missingRate: return schema.featureNames
+        default: return schema.measuredFeatures.map(\.name)
+        }
+    }
+
     /// This is the question for one measurement of it.
     func query(_ statistic: Statistic, feature: String?) -> MeasurementQuery {
         MeasurementQuery(
@@ -120,9 +132,11 @@ extension Monitor {
         guard let state = collector.models[question.model] else {
             return .failure(.unknownModel(question.model))
         }
-        let names = state.schema.features.map(\.name)
+        let schema = state.schema
+        let names = schema.measuredFeatures.map(\.name)
+        let known = Set(schema.featureNames)
         for feature in question.features
-        where !MeasurementsQuestion.subjects.contains(feature) && !names.contains(feature) {
+        where !MeasurementsQuestion.subjects.contains(feature) && !known.contains(feature) {
             return .failure(.unknownFeature(feature))
         }
         if let key = question.segment?.key, key != "version",
@@ -142,8 +156,7 @@ extension Monitor {
         let subjects = question.statistics.map { statistic -> (Statistic, [String?]) in
             switch statistic.group {
             case .volume, .performance: (statistic, [nil])
-            case .drift, .quality:
-                (statistic, question.features.isEmpty ? names : question.features)
+            case .drift, .quality: (statistic, question.subjects(of: statistic, schema))
             case .detector:
                 statistic == .drift
                     ? (
@@ -160,17 +173,22 @@ extension Monitor {
         measurements.reserveCapacity(count)
         let ofModel = question.statistics.filter(\.isOfModel)
         let ofFeature = question.statistics.filter { $0.group == .quality || $0.group == .drift }
-        let features: [String?] = question.features.isEmpty ? names : question.features
+        let features = question.features.isEmpty ? schema.featureNames : question.features
+        let subjectsOf = Dictionary(
+            ofFeature.map { ($0, Set(question.subjects(of: $0, schema))) },
+            uniquingKeysWith: { first, _ in first })
+        let asked: [(name: String?, statistics: [Statistic])] =
+            [(nil, ofModel)]
+            + features.map { feature in
+                (feature, ofFeature.filter { subjectsOf[$0]?.contains(feature) ?? false })
+            }
         for window in windows {
             // Each subject's panes are merged once; the answer is in the order of the statistics.
             var found: [Statistic: [Measurement]] = [:]
-            for (statistics, names) in [(ofModel, [nil]), (ofFeature, features)]
-            where !statistics.isEmpty {
-                for name in names {
-                    let query = question.query(statistics[0], feature: name)
-                    for measurement in state.measure(statistics, as: query, window: window) {
-                        found[measurement.statistic, default: []].append(measurement)
-                    }
+            for (name, statistics) in asked where !statistics.isEmpty {
+                let query = question.query(statistics[0], feature: name)
+                for measurement in state.measure(statistics, as: query, window: window) {
+                    found[measurement.statistic, default: []].append(measurement)
                 }
             }
             for (statistic, names) in subjects {

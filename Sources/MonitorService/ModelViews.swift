@@ -18,6 +18,26 @@ extension ModelCollector {
     }
 }
 
+extension FeatureSchema {
+    /// This is the feature as its owner may declare it, and the numbers that stand for it.
+    var json: JSONValue {
+        var members: [(String, JSONValue)] = [
+            ("name", .string(name)), ("kind", .string(kind.name)),
+        ]
+        switch kind {
+        case .numeric, .categorical, .text: break
+        case .single: members.append(("precision", .string(NumberPrecision.float32.rawValue)))
+        case .vector(let dimension, let precision):
+            members.append(("dimension", .int(Int64(dimension))))
+            members.append(("precision", .string(precision.rawValue)))
+        }
+        if !kind.measures.isEmpty {
+            members.append(("measured", .array(measured.map { .string($0.name) })))
+        }
+        return .object(members)
+    }
+}
+
 extension InferencePairing {
     /// This is what became of logged requests and responses; null where none came.
     var json: JSONValue {
@@ -41,8 +61,8 @@ extension Monitor {
         return .object([
             ("model", .string(model.rawValue)), ("task", .optional(schema.task?.rawValue)),
             ("positive_label", .optional(schema.positiveLabel)),
-            ("version", .optional(state.aggregator.versions.last)),
-            ("versions", .array(state.aggregator.versions.map { .string($0) })),
+            ("version", .optional(state.aggregator.newestVersion)),
+            ("versions", .array(state.aggregator.servedVersions.map { .string($0) })),
             ("state", .string(state.isLearning ? "learning" : "active")),
             (
                 "status",
@@ -60,10 +80,7 @@ extension Monitor {
             ("learning_target", .int(Int64(state.learningTarget))),
             (
                 "features",
-                .array(
-                    schema.features.map {
-                        .object([("name", .string($0.name)), ("kind", .string($0.kind.rawValue))])
-                    })
+                .array(schema.features.map(\.json))
             ),
             (
                 "pane",

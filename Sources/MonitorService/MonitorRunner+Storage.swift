@@ -10,7 +10,7 @@ extension Input {
     /// The clock, rules, requests and what owners declare go on from the reserve.
     var isIngest: Bool {
         switch self {
-        case .predictions, .groundTruth, .inference, .pinReference: true
+        case .predictions, .typeErrors, .groundTruth, .inference, .pinReference: true
         case .chooseReference, .activateReference, .rules, .tick, .report, .declareSchema: false
         }
     }

@@ -8,6 +8,8 @@ extension Input {
         case .predictions(let batch), .pinReference(let batch, _): batch.rowCount
         case .groundTruth(let batch): batch.rowCount
         case .inference(let half): half.batch.rowCount
+        // Their records were refused.
+        case .typeErrors: 0
         case .rules, .tick, .report, .declareSchema, .chooseReference, .activateReference: 0
         }
     }

@@ -4,6 +4,9 @@ public enum Input: Equatable, Sendable {
     case groundTruth(GroundTruthBatch)
     /// A request or a response of a model server; the machine pairs them.
     case inference(InferenceHalf)
+    /// Values of another type than their features': a row for each, of records that were refused for
+    /// them, with time, version and segments; and the features' names, [rowCount].
+    case typeErrors(PredictionBatch, features: TextColumn)
     /// Pins the rows as the model's reference; ground truth is inline.
     case pinReference(PredictionBatch, pinnedAt: EventTime)
     /// Asks for another reference, made of the model's own log.
@@ -23,7 +26,8 @@ extension Input {
     /// This is the model whose state the input changes; nil where it is no one model's.
     public var model: ModelID? {
         switch self {
-        case .predictions(let batch), .pinReference(let batch, _): batch.model
+        case .predictions(let batch), .pinReference(let batch, _), .typeErrors(let batch, _):
+            batch.model
         case .groundTruth(let batch): batch.model
         case .inference(let half): half.batch.model
         case .declareSchema(let schema): schema.model

@@ -9,6 +9,7 @@ public enum Statistic: String, Sendable, CaseIterable {
     case missingRate = "missing_rate"
     case nonFiniteRate = "non_finite_rate"
     case outOfRangeRate = "out_of_range_rate"
+    case typeErrorRate = "type_error_rate"
     case unseenRate = "unseen_rate"
     case distinct, min, max, mean, stddev, quantile
     case psi, ks, wasserstein
@@ -34,8 +35,8 @@ public enum Statistic: String, Sendable, CaseIterable {
         case .volume, .rate, .freshness, .duplicateRate, .errorRate, .latencyP50, .latencyP95,
             .latencyP99:
             .volume
-        case .missingRate, .nonFiniteRate, .outOfRangeRate, .unseenRate, .distinct, .min, .max,
-            .mean, .stddev, .quantile:
+        case .missingRate, .nonFiniteRate, .outOfRangeRate, .typeErrorRate, .unseenRate, .distinct,
+            .min, .max, .mean, .stddev, .quantile:
             .quality
         case .psi, .ks, .wasserstein, .wassersteinNormalized, .jensenShannon, .hellinger,
             .totalVariation, .chiSquare, .kl, .meanShift:
@@ -65,8 +66,8 @@ public enum Statistic: String, Sendable, CaseIterable {
         case .logLoss, .brier, .mae, .rmse: false
         case .errorRate, .latencyP50, .latencyP95, .latencyP99: false
         case .volume, .rate, .freshness, .duplicateRate, .missingRate, .nonFiniteRate,
-            .outOfRangeRate, .unseenRate, .distinct, .min, .max, .mean, .stddev, .quantile, .psi,
-            .ks, .wasserstein, .wassersteinNormalized, .jensenShannon, .hellinger,
+            .outOfRangeRate, .typeErrorRate, .unseenRate, .distinct, .min, .max, .mean, .stddev,
+            .quantile, .psi, .ks, .wasserstein, .wassersteinNormalized, .jensenShannon, .hellinger,
             .totalVariation, .chiSquare, .kl, .meanShift, .drift, .adwin,
             .pageHinkley, .cusum, .ddm, .eddm, .kswin:
             nil

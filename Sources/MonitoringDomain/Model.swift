@@ -31,11 +31,6 @@ public struct ModelID: Hashable, Comparable, Sendable, CustomStringConvertible {
 /// This is what a model predicts.
 public enum TaskKind: String, Sendable, CaseIterable { case binary, multiclass, regression }
 
-/// This is how a feature is profiled.
-///
-/// Booleans are categorical, by their text.
-public enum FeatureKind: String, Sendable, CaseIterable { case numeric, categorical }
-
 /// This is one input column of a model.
 public struct FeatureSchema: Hashable, Sendable {
     /// This is the feature's name in the records.
@@ -90,6 +85,18 @@ public struct ModelSchema: Hashable, Sendable {
         self.identity = identity
         self.horizonMilliseconds = horizonMilliseconds
         self.segments = segments
+    }
+
+    /// These are the features as they are measured: texts and vectors through numbers of their own.
+    public var measuredFeatures: [FeatureSchema] { features.flatMap(\.measured) }
+
+    /// These are the names that a question may have: of every feature, and behind a text or a vector those
+    /// of the numbers that stand for it.
+    public var featureNames: [String] {
+        features.flatMap { feature in
+            let measured = feature.measured.map(\.name)
+            return feature.kind.measures.isEmpty ? measured : [feature.name] + measured
+        }
     }
 
     /// This is how `feature` is profiled; nil for an unknown one.

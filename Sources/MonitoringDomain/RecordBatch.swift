@@ -20,19 +20,71 @@ public struct TextColumn: Hashable, Sendable {
     }
 }
 
+/// This is a column of vectors; rows without one take no room.
+public struct VectorColumn: Hashable, Sendable {
+    /// Numbers in each vector.
+    public let dimension: Int
+    /// Numbers of a float32 column are exactly ones of single precision.
+    public let precision: NumberPrecision
+    /// [rowCount]: which rows have a vector.
+    public var isPresent: [Bool]
+    /// [present rows · dimension], row by row; finite.
+    public var numbers: [Double]
+
+    /// Makes a column from its parts.
+    ///
+    /// - Precondition: `numbers` holds `dimension` numbers for each present row.
+    public init(dimension: Int, precision: NumberPrecision, isPresent: [Bool], numbers: [Double]) {
+        let present = isPresent.count { $0 }
+        precondition(
+            numbers.count == present * dimension,
+            "\(numbers.count) numbers, \(present) vectors of \(dimension)")
+        self.dimension = dimension
+        self.precision = precision
+        self.isPresent = isPresent
+        self.numbers = numbers
+    }
+
+    /// This is the column with only `rows`, strictly increasing.
+    public func selecting(rows: [Int]) -> VectorColumn {
+        var chosen: [Double] = []
+        var (row, vector) = (0, 0)
+        for wanted in rows {
+            while row < wanted {
+                vector += isPresent[row] ? 1 : 0
+                row += 1
+            }
+            guard isPresent[wanted] else { continue }
+            chosen += numbers[vector * dimension..<(vector + 1) * dimension]
+        }
+        return VectorColumn(
+            dimension: dimension, precision: precision, isPresent: rows.map { isPresent[$0] },
+            numbers: chosen)
+    }
+}
+
 /// This is one feature's values.
 ///
 /// Lengths equal the batch's row count.
 public enum FeatureColumn: Hashable, Sendable {
     /// Missing values are the one canonical quiet NaN; every other value is finite.
     case numeric([Double])
+    /// The same in single precision.
+    case single([Float])
     case categorical(TextColumn)
+    /// Free texts.
+    case text(TextColumn)
+    case vector(VectorColumn)
 
     /// This is how such a column is profiled.
     public var kind: FeatureKind {
         switch self {
         case .numeric: .numeric
+        case .single: .single
         case .categorical: .categorical
+        case .text: .text
+        case .vector(let vectors):
+            .vector(dimension: vectors.dimension, precision: vectors.precision)
         }
     }
 }
@@ -150,8 +202,13 @@ extension FeatureColumn {
     public func isIdentical(to other: FeatureColumn) -> Bool {
         switch (self, other) {
         case (.numeric(let left), .numeric(let right)): sameBits(left, right)
+        case (.single(let left), .single(let right)):
+            left.elementsEqual(right) { $0.bitPattern == $1.bitPattern }
         case (.categorical(let left), .categorical(let right)): left == right
-        case (.numeric, .categorical), (.categorical, .numeric): false
+        case (.text(let left), .text(let right)): left == right
+        case (.vector(let left), .vector(let right)):
+            left == right && sameBits(left.numbers, right.numbers)
+        case (.numeric, _), (.single, _), (.categorical, _), (.text, _), (.vector, _): false
         }
     }
 }

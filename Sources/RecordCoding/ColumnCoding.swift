@@ -11,14 +11,7 @@ extension ByteWriter {
         writeCount(batch.features.count)
         for (name, column) in batch.features {
             write(name)
-            switch column {
-            case .numeric(let numbers):
-                write(UInt8(0))
-                writeColumn(numbers, rowCount)
-            case .categorical(let texts):
-                write(UInt8(1))
-                write(texts, rowCount)
-            }
+            write(column, rowCount)
         }
         writeCount(batch.segments.count)
         for (key, column) in batch.segments {
@@ -68,7 +61,7 @@ extension ByteWriter {
         write(packing: numbers)
     }
 
-    private mutating func write(_ column: TextColumn, _ rowCount: Int) {
+    mutating func write(_ column: TextColumn, _ rowCount: Int) {
         precondition(column.codes.count == rowCount, "\(column.codes.count) of \(rowCount) rows")
         write(column.dictionary)
         let codes = column.codes
@@ -96,11 +89,7 @@ extension ByteReader {
         }
         for _ in 0..<featureCount {
             let name = try readText()
-            switch try readByte() {
-            case 0: batch.features.append((name, .numeric(try readNumbers(rowCount))))
-            case 1: batch.features.append((name, .categorical(try readTextColumn(rowCount))))
-            case let tag: throw .invalid(offset: offset - 1, reason: "\(tag) is no kind of column")
-            }
+            batch.features.append((name, try readFeatureColumn(rowCount)))
         }
         try readServing(into: &batch)
         batch.labels = try readTextColumn(rowCount)
@@ -154,7 +143,7 @@ extension ByteReader {
         return (identities, try readIntegers(rowCount))
     }
 
-    private mutating func readTextColumn(_ rowCount: Int) throws(ByteReadingError) -> TextColumn {
+    mutating func readTextColumn(_ rowCount: Int) throws(ByteReadingError) -> TextColumn {
         let dictionary = try readTexts()
         let start = offset
         var codes: [UInt32]

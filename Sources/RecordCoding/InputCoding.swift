@@ -8,13 +8,13 @@ public import MonitoringDomain
 ///     byte 0     version, 3
 ///     byte 1     kind: 1 predictions, 2 ground truth, 3 pinned reference, 4 rules, 5 tick,
 ///                6 report, 7 schema, 8 chosen reference, 9 activated reference, 10 inference half,
-///                11 inference half with its moment
+///                11 inference half with its moment, 12 values of other types
 ///     …          the kind's fields, below
 ///     last 4     CRC-32C of everything before
 ///
 ///     predictions   model text · rowCount count · identities [rowCount] of (high u64, low u64) ·
 ///                   times integers · versions · featureCount count · features
-///                   [featureCount] of (name text, byte 0 numeric or 1 categorical, column) ·
+///                   [featureCount] of (name text, column as FeatureColumnCoding.swift has it) ·
 ///                   segmentCount count · segments of (key text, column) · byte 1 and latencies
 ///                   numbers, or byte 0 · byte 1 and errors, or byte 0 ·
 ///                   labels · scores numbers · values numbers · truth labels ·
@@ -33,6 +33,7 @@ public import MonitoringDomain
 ///     activated     model text · id text
 ///     half          side u8 · key (high u64, low u64) · arrival i64 · rank u8 · of kind 11 moment i64 ·
 ///                   as predictions
+///     other types   as predictions · names of features, a text column
 ///     text column   count · dictionary texts · codes [rowCount], each in 1, 2 or 4 bytes, the
 ///                   least that holds every code and the largest value, which is missing; none
 ///                   where there is no text
@@ -54,6 +55,10 @@ public enum InputCoding {
         case .groundTruth(let batch):
             writer.write(UInt8(2))
             writer.write(batch)
+        case .typeErrors(let batch, let features):
+            writer.write(UInt8(12))
+            writer.write(batch)
+            writer.write(features, batch.rowCount)
         case .pinReference(let batch, let pinnedAt):
             writer.write(UInt8(3))
             writer.write(pinnedAt.milliseconds)
@@ -163,6 +168,9 @@ extension ByteReader {
             return .activateReference(model, id: try readText())
         case 10: return .inference(try readHalf(hasMoment: false))
         case 11: return .inference(try readHalf(hasMoment: true))
+        case 12:
+            let batch = try readPredictions()
+            return .typeErrors(batch, features: try readTextColumn(batch.rowCount))
         case let kind: throw .invalid(offset: offset - 1, reason: "\(kind) is no kind of input")
         }
     }
@@ -196,7 +204,11 @@ extension ByteReader {
         var features: [FeatureSchema] = []
         for _ in 0..<count {
             let name = try readText()
-            features.append(FeatureSchema(name: name, kind: try readCase(FeatureKind.self)))
+            let start = offset
+            guard let kind = FeatureKind(code: try readText()) else {
+                throw .invalid(offset: start, reason: "an unknown kind of feature")
+            }
+            features.append(FeatureSchema(name: name, kind: kind))
         }
         let positiveLabel = try readOptionalText()
         let start = offset
@@ -258,7 +270,7 @@ extension ByteWriter {
         writeCount(schema.features.count)
         for feature in schema.features {
             write(feature.name)
-            write(feature.kind.rawValue)
+            write(feature.kind.code)
         }
         write(schema.positiveLabel)
         write(schema.paneMilliseconds)

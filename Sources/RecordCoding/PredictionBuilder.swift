@@ -1,45 +1,5 @@
 import MonitoringDomain
 
-/// This is one feature's column under construction; its kind is open until a value or a hint tells
-/// it.
-private struct FeatureBuilder {
-    let name: String
-    var kind: FeatureKind?
-    var numbers: GrowingColumn<Double>
-    var texts: TextBuilder
-
-    init(name: String, kind: FeatureKind?, seed: UInt64, rowCount: Int) {
-        self.name = name
-        self.kind = kind
-        // Only one of the two is used, and which is known at the first value.
-        numbers = GrowingColumn(capacity: kind == .categorical ? 0 : rowCount)
-        texts = TextBuilder(seed: seed, rowCount: kind == .numeric ? 0 : rowCount)
-    }
-
-    @inline(__always)
-    mutating func append(_ number: Double, at row: Int) {
-        numbers.fill(upTo: row, with: .nan)
-        numbers.append(number)
-    }
-
-    @inline(__always)
-    mutating func append(_ text: ByteText, at row: Int) {
-        texts.appendMissing(upTo: row)
-        texts.append(text)
-    }
-
-    /// Nil where the feature was only null and nobody has said what it is.
-    consuming func finished(rowCount: Int) -> FeatureColumn? {
-        switch kind {
-        case .numeric:
-            numbers.fill(upTo: rowCount, with: .nan)
-            return .numeric(numbers.array)
-        case .categorical: return .categorical(texts.finished(rowCount: rowCount))
-        case nil: return nil
-        }
-    }
-}
-
 /// This is one segment key's column under construction.
 private struct SegmentBuilder {
     let name: String
@@ -67,6 +27,8 @@ struct PredictionBuilder {
     private var values: GrowingColumn<Double>
     private var truthValues: GrowingColumn<Double>
     private let rowCount: Int
+    /// Values of another type than their feature's, where they are counted instead of refused.
+    private var typeErrors: [(row: Int, feature: String)] = []
 
     /// Starts a batch of about `rowCount` rows.
     init(model: ModelID, seed: UInt64, rowCount: Int = 0) {
@@ -93,19 +55,23 @@ struct PredictionBuilder {
         _ input: inout RecordCursor, kindOf: (ModelID, String) -> FeatureKind?
     ) throws(RecordDecodingError) {
         let index = batch.rowCount
-        // Most records have values of the known kinds only: they go in without further questions.
-        let plainCount = features.withUnsafeMutableBufferPointer { columns in
-            placeOfName.withUnsafeBufferPointer { places in
-                Self.appendPlain(row.features, at: index, columns, places)
+        var next = 0
+        while true {
+            // Most values are of the known kinds: they go in without further questions.
+            next = features.withUnsafeMutableBufferPointer { columns in
+                placeOfName.withUnsafeBufferPointer { places in
+                    Self.appendPlain(row.features, from: next, at: index, columns, places)
+                }
             }
-        }
-        for feature in row.features.dropFirst(plainCount) {
+            guard next < row.features.count else { break }
+            let feature = row.features[next]
             let place = place(of: feature.name)
             if place >= 0, features[place].kind != nil {
                 try append(feature.value, to: place, at: index, &input)
             } else {
                 try appendToNew(feature, at: index, &input, kindOf: kindOf)
             }
+            next += 1
         }
         for (place, segment) in row.segments.enumerated() {
             try append(segment, near: place, at: index, &input)
@@ -158,26 +124,27 @@ struct PredictionBuilder {
         segments[index].texts.append(segment.value)
     }
 
-    /// Appends values as long as each is of its column's kind.
+    /// Appends values as long as each is a number or a text of its column's kind.
     ///
-    /// Returns how many were appended.
+    /// Returns the place of the first that is not.
     @inline(__always)
     private static func appendPlain(
-        _ values: [RecordRow.Feature], at row: Int,
+        _ values: [RecordRow.Feature], from start: Int, at row: Int,
         _ columns: UnsafeMutableBufferPointer<FeatureBuilder>, _ places: UnsafeBufferPointer<Int32>
     ) -> Int {
-        for index in values.indices {
+        for index in start..<values.count {
             let name = values[index].name
             guard name < places.count, places[name] >= 0 else { return index }
             let place = Int(places[name])
             switch values[index].value {
             case .missing: if columns[place].kind == nil { return index }
             case .number(let number):
-                guard columns[place].kind == .numeric else { return index }
+                guard number.magnitude <= columns[place].magnitudeMax else { return index }
                 columns[place].append(number, at: row)
             case .text(let text):
-                guard columns[place].kind == .categorical else { return index }
+                guard text.count <= columns[place].textSizeMax else { return index }
                 columns[place].append(text, at: row)
+            case .vector, .other: return index
             }
         }
         return values.count
@@ -188,26 +155,52 @@ struct PredictionBuilder {
         name < placeOfName.count ? Int(placeOfName[name]) : -1
     }
 
-    @inline(__always)
     private mutating func append(
         _ value: FeatureValue, to place: Int, at row: Int, _ input: inout RecordCursor
     ) throws(RecordDecodingError) {
-        switch value {
-        case .missing: return
-        case .number(let number) where features[place].kind == .numeric:
+        switch (value, features[place].kind) {
+        case (.missing, _): return
+        case (.number(let number), .numeric), (.number(let number), .single):
+            guard number.magnitude <= features[place].magnitudeMax else {
+                return try refuse(place, "\(number) is beyond single precision", &input)
+            }
             features[place].append(number, at: row)
-        case .text(let text) where features[place].kind == .categorical:
+        case (.text(let text), .categorical), (.text(let text), .text):
+            let sizeMax = features[place].textSizeMax
+            guard text.count <= sizeMax else {
+                return try refuse(place, "a text over \(sizeMax) bytes", &input)
+            }
             features[place].append(text, at: row)
-        case .number: try refuse(place, "a number", &input)
-        case .text: try refuse(place, "a string or boolean", &input)
+        case (.vector(let start, let count), .vector(let dimension, _)) where count == dimension:
+            let numbers = input.numbers[start..<start + count]
+            if let wrong = features[place].append(numbers, at: row) {
+                let detail = "\(numbers[start + wrong]) is beyond single precision"
+                try refuse(place, detail, element: wrong, &input)
+            }
+        case (.number, _): try refuseType(place, "a number", at: row, &input)
+        case (.text, _): try refuseType(place, "a string or boolean", at: row, &input)
+        case (.vector(_, let count), _):
+            try refuseType(place, "a vector of \(count) numbers", at: row, &input)
+        case (.other, _): try refuseType(place, "no value of a feature", at: row, &input)
         }
     }
 
     private func refuse(
-        _ place: Int, _ found: String, _ input: inout RecordCursor
+        _ place: Int, _ detail: String, element: Int? = nil, _ input: inout RecordCursor
+    ) throws(RecordDecodingError) {
+        let path = pointer("/features", features[place].name)
+        try input.refuse(element.map { "\(path)/\($0)" } ?? path, detail)
+    }
+
+    private mutating func refuseType(
+        _ place: Int, _ found: String, at row: Int, _ input: inout RecordCursor
     ) throws(RecordDecodingError) {
         let feature = features[place]
-        let expected = feature.kind?.rawValue ?? "unknown"
+        if input.countsTypeErrors {
+            typeErrors.append((row, feature.name))
+            return
+        }
+        let expected = feature.kind?.description ?? "unknown"
         try input.refuse(
             pointer("/features", feature.name), "\(found), but the feature is \(expected)",
             code: ItemError.typeConflict)
@@ -233,13 +226,17 @@ struct PredictionBuilder {
             placeOfName[feature.name] = Int32(place)
             features.append(
                 FeatureBuilder(
-                    name: text, kind: kindOf(batch.model, text), seed: seed, rowCount: rowCount))
+                    name: text, kind: kindOf(batch.model, text), seed: seed, rowCount: rowCount,
+                    input.scanner.limits))
         }
         if features[place].kind == nil {
+            let limits = input.scanner.limits
             switch feature.value {
-            case .missing: return
-            case .number: features[place].kind = .numeric
-            case .text: features[place].kind = .categorical
+            case .missing, .other: return
+            case .number: features[place].take(.numeric, limits)
+            case .text: features[place].take(.categorical, limits)
+            case .vector(_, let count):
+                features[place].take(.vector(dimension: count, precision: .float64), limits)
             }
         }
         try append(feature.value, to: place, at: row, &input)
@@ -271,6 +268,36 @@ struct PredictionBuilder {
             }
         }
         return batch
+    }
+}
+
+extension PredictionBuilder {
+    /// These are the values of other types than their features', a row for each; nil without any.
+    consuming func finishedTypeErrors() -> TypeErrors? {
+        let errors = typeErrors
+        guard !errors.isEmpty else { return nil }
+        let batch = finished()
+        var result = PredictionBatch(model: batch.model)
+        var names = TextColumn()
+        var codes: [String: UInt32] = [:]
+        for (_, feature) in errors {
+            let code = codes[feature] ?? UInt32(names.dictionary.count)
+            if codes.updateValue(code, forKey: feature) == nil { names.dictionary.append(feature) }
+            names.codes.append(code)
+        }
+        func pick(_ column: TextColumn) -> TextColumn {
+            TextColumn(codes: errors.map { column.codes[$0.row] }, dictionary: column.dictionary)
+        }
+        let absent = TextColumn(codes: errors.map { _ in TextColumn.missing })
+        result.rowCount = errors.count
+        result.identities = errors.map { _ in .none }
+        result.times = errors.map { batch.times[$0.row] }
+        result.versions = pick(batch.versions)
+        result.segments = batch.segments.map { ($0.key, pick($0.column)) }
+        (result.labels, result.truthLabels) = (absent, absent)
+        let missing = [Double](repeating: .nan, count: errors.count)
+        (result.scores, result.values, result.truthValues) = (missing, missing, missing)
+        return TypeErrors(batch: result, features: names)
     }
 }
 

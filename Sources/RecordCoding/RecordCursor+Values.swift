@@ -183,33 +183,73 @@ extension RecordCursor {
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
             return .number(try scanner.readNumber())
         case UInt8(ascii: "\""):
-            let text = try scanner.readText()
-            if text.count > scanner.limits.textSizeBytesMax {
-                let detail = "a text over \(scanner.limits.textSizeBytesMax) bytes"
-                try refuseFeature(key, detail)
-                return .missing
-            }
-            return .text(text)
+            // How long it may be depends on the feature's kind.
+            return .text(try scanner.readText())
         case UInt8(ascii: "n"):
             _ = try scanner.readLiteral()
             return .missing
-        case UInt8(ascii: "["), UInt8(ascii: "{"):
-            let isVector = scanner.cursor.pointee == UInt8(ascii: "[")
+        case UInt8(ascii: "["): return try readVector(key: key)
+        case UInt8(ascii: "{"):
             try scanner.skipValue(depth: depth + 2)
-            let detail =
-                isVector ? "vectors are not supported yet" : "an object is no value of a feature"
-            try refuseFeature(key, detail)
-            return .missing
+            return try refuseFeature(key, "an object is no value of a feature")
         default: return .text(try scanner.readLiteral())
         }
     }
 
-    /// Refuses the value of the feature whose key begins at `key`.
+    /// Reads an array, and its numbers to `numbers`; `wrong` is the place of the first other element.
+    @inline(never)
+    mutating func scanVector() throws(RecordDecodingError) -> (
+        start: Int, count: Int, wrong: Int?
+    ) {
+        let start = numbers.count
+        var count = 0
+        var wrong: Int?
+        try scanner.open(depth: depth + 2)
+        scanner.skipSpace()
+        if scanner.take(UInt8(ascii: "]")) { return (start, 0, nil) }
+        repeat {
+            scanner.skipSpace()
+            let byte = scanner.cursor.pointee
+            if byte == UInt8(ascii: "-") || byte &- 0x30 <= 9 {
+                let number = try scanner.readNumber()
+                if count < FeatureKind.vectorDimensionMax { numbers.append(number) }
+            } else {
+                try scanner.skipValue(depth: depth + 3)
+                wrong = wrong ?? count
+            }
+            count += 1
+            scanner.skipSpace()
+        } while scanner.take(UInt8(ascii: ","))
+        guard scanner.take(UInt8(ascii: "]")) else {
+            throw scanner.unexpected("\",\" or \"]\"")
+        }
+        return (start, count, wrong)
+    }
+
+    /// Reads an array of numbers; the first element that is none refuses the record.
+    @inline(never)
+    private mutating func readVector(
+        key: UnsafePointer<UInt8>
+    ) throws(RecordDecodingError) -> FeatureValue {
+        let (start, count, wrong) = try scanVector()
+        if let wrong {
+            return try refuseFeature(key, "a vector holds numbers", at: wrong)
+        }
+        guard (1...FeatureKind.vectorDimensionMax).contains(count) else {
+            let detail = "a vector has 1 to \(FeatureKind.vectorDimensionMax) numbers"
+            return try refuseFeature(key, "\(detail), not \(count)")
+        }
+        return .vector(start: start, count: count)
+    }
+
+    /// Refuses the value of the feature whose key begins at `key`, or an element of it.
     @inline(never)
     private mutating func refuseFeature(
-        _ key: UnsafePointer<UInt8>, _ detail: String
-    ) throws(RecordDecodingError) {
-        let name = try scanner.string(at: key)
-        try refuse(pointer("/features", name), detail)
+        _ key: UnsafePointer<UInt8>, _ detail: String, at element: Int? = nil
+    ) throws(RecordDecodingError) -> FeatureValue {
+        if countsTypeErrors { return .other }
+        let place = pointer("/features", try scanner.string(at: key))
+        try refuse(element.map { "\(place)/\($0)" } ?? place, detail)
+        return .missing
     }
 }

@@ -7,6 +7,10 @@ struct RecordCursor {
     private(set) var issues: [ItemError] = []
     /// The values of the record in their order; nil where nobody wants to know its shape.
     var trace: [TracedValue]?
+    /// The numbers of the record's vectors, one after another.
+    var numbers: [Double] = []
+    /// True where values of other types than their features' are counted instead of refused.
+    let countsTypeErrors: Bool
     /// From 1.
     private(set) var recordNumber = 0
     private var isArray = false
@@ -15,8 +19,9 @@ struct RecordCursor {
     private var countedEnd: UnsafePointer<UInt8>
     private var line = 1
 
-    init(_ scanner: JSONScanner) {
+    init(_ scanner: JSONScanner, countsTypeErrors: Bool = false) {
         self.scanner = scanner
+        self.countsTypeErrors = countsTypeErrors
         recordStart = scanner.start
         countedEnd = scanner.start
     }

@@ -46,7 +46,38 @@ public struct RecordDecoder: Sendable {
         kindOf: (ModelID, String) -> FeatureKind?
     ) throws(RecordDecodingError) -> [PredictionBatch] {
         precondition(kind != .groundTruth, "ground truth has a method of its own")
-        var input = try open(body)
+        return try build(
+            body, kind: kind, defaultModel: defaultModel, arrival: arrival,
+            countsTypeErrors: false, kindOf: kindOf
+        ).map { $0.finished() }
+    }
+
+    /// These are the values in a body of predictions that are of another type than their features', which
+    /// are why its records were refused.
+    ///
+    /// - Parameters:
+    ///   - body: NDJSON in UTF-8 of records that were refused.
+    ///   - defaultModel: The model of records that name none.
+    ///   - arrival: The time of records that have none.
+    ///   - kindOf: What is known of a feature; asked once per model, feature and body.
+    /// - Returns: At most one per model.
+    /// - Throws: What else is wrong with the records.
+    /// - Complexity: O(size of the body).
+    public mutating func decodeTypeErrors(
+        _ body: [UInt8], defaultModel: ModelID?, arrival: EventTime,
+        kindOf: (ModelID, String) -> FeatureKind?
+    ) throws(RecordDecodingError) -> [TypeErrors] {
+        try build(
+            RecordBody(body), kind: .predictions, defaultModel: defaultModel, arrival: arrival,
+            countsTypeErrors: true, kindOf: kindOf
+        ).compactMap { $0.finishedTypeErrors() }
+    }
+
+    private mutating func build(
+        _ body: RecordBody, kind: RecordKind, defaultModel: ModelID?, arrival: EventTime,
+        countsTypeErrors: Bool, kindOf: (ModelID, String) -> FeatureKind?
+    ) throws(RecordDecodingError) -> [PredictionBuilder] {
+        var input = try open(body, countsTypeErrors: countsTypeErrors)
         defer { input.scanner.deallocate() }
         reader.begin(limits)
         let fields = RecordField.fields(of: kind)
@@ -73,7 +104,7 @@ public struct RecordDecoder: Sendable {
                 row, arrival: arrival, defaultVersion: version.text, &input, kindOf: kindOf)
         }
         try input.finish()
-        return builders.map { $0.finished() }
+        return builders
     }
 
     /// This is the body's ground truth as one batch per model, in order of first appearance.
@@ -133,73 +164,10 @@ public struct RecordDecoder: Sendable {
     }
 
     /// This is a cursor over `body`, which is UTF-8.
-    private func open(_ body: RecordBody) throws(RecordDecodingError) -> RecordCursor {
-        let scanner = JSONScanner(body, limits: limits, seed: seed)
-        if let offset = offsetOfInvalidUTF8(scanner.start, count: body.count) {
-            let error = scanner.malformed("invalid UTF-8", at: scanner.start + offset)
-            scanner.deallocate()
-            throw error
-        }
-        return RecordCursor(scanner)
-    }
-}
-
-/// This is a constant text as padded bytes.
-private struct Constant {
-    let text: ByteText
-    private let memory: UnsafeMutablePointer<UInt8>
-
-    init(_ string: StaticString) {
-        memory = UnsafeMutablePointer<UInt8>.allocate(capacity: string.utf8CodeUnitCount + 8)
-        memory.update(repeating: 0, count: string.utf8CodeUnitCount + 8)
-        memory.update(from: string.utf8Start, count: string.utf8CodeUnitCount)
-        text = ByteText(start: UnsafePointer(memory), count: string.utf8CodeUnitCount)
-    }
-
-    func deallocate() { memory.deallocate() }
-}
-
-/// This is which model's columns a record goes to.
-private struct ModelPlaces {
-    private(set) var models: [ModelID] = []
-    private let defaultModel: ModelID?
-    private var placeOfModel: [ModelID: Int] = [:]
-    /// Neighbouring records are mostly of one model.
-    private var lastName: [UInt8] = []
-    private var lastPlace: Int?
-    private var defaultPlace: Int?
-
-    init(defaultModel: ModelID?) { self.defaultModel = defaultModel }
-
-    /// This is the place of the row's model in `models`; nil where the record has been refused.
-    mutating func place(
-        of row: RecordRow, _ input: inout RecordCursor
-    ) throws(RecordDecodingError) -> Int? {
-        guard let name = row.model else {
-            if let defaultPlace { return defaultPlace }
-            guard let defaultModel else {
-                try input.refuse("/model", "a record needs a model")
-                return nil
-            }
-            let place = place(of: defaultModel)
-            defaultPlace = place
-            return place
-        }
-        if let lastPlace, name.buffer.elementsEqual(lastName) { return lastPlace }
-        guard let model = ModelID(name.string) else {
-            try input.refuse("/model", "\"\(name.excerpt)\" is no name of a model")
-            return nil
-        }
-        let place = place(of: model)
-        lastName = Array(name.buffer)
-        lastPlace = place
-        return place
-    }
-
-    private mutating func place(of model: ModelID) -> Int {
-        if let place = placeOfModel[model] { return place }
-        models.append(model)
-        placeOfModel[model] = models.count - 1
-        return models.count - 1
-    }
-}
+    private func open(
+        _ body: RecordBody, countsTypeErrors: Bool = false
+    ) throws(RecordDecodingError) -> RecordCursor {
+    /// This is a cursor over a copy of `body`, which is UTF-8.
+    private func open(
+        _ body: [UInt8], countsTypeErrors: Bool = false
+    ) throws(RecordDecodingError) -> RecordCursor {

@@ -16,6 +16,8 @@ public struct DecodingLimits: Sendable {
     public var idSizeBytesMax: Int
     /// Of categories, labels, versions, segment values and error texts, after unescaping.
     public var textSizeBytesMax: Int
+    /// Of the values of features that are free text, after unescaping.
+    public var freeTextSizeBytesMax = 65_536
     /// Distinct features of one model in one body; an object may have twice as many members.
     public var featureCountMax: Int
     /// Of the text of one number.

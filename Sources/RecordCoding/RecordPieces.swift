@@ -79,13 +79,15 @@ public struct RecordPieces: Sendable {
     ///
     /// - Parameters:
     ///   - stopsAtCountMax: True where it is enough to know 100 errors.
+    ///   - mistyped: Is given, one line each, the records that are refused for a value of a feature.
     ///   - decode: Decodes NDJSON.
     /// - Returns: The decoded value of all good records together, nil where there is none; how many
     ///   records were refused; up to 100 of the reasons, in order.
     /// - Throws: What `decode` throws for records of which each is good by itself, for a reason that
     ///   is none of theirs.
     public func decodeGood<Value>(
-        stopsAtCountMax: Bool = false, _ decode: ([UInt8]) throws(RecordDecodingError) -> Value
+        stopsAtCountMax: Bool = false, mistyped: ([UInt8]) -> Void = { _ in },
+        _ decode: ([UInt8]) throws(RecordDecodingError) -> Value
     ) throws(RecordDecodingError) -> (value: Value?, refusedCount: Int, errors: [ItemError]) {
         var errors: [ItemError] = []
         var good: [Piece] = []
@@ -105,6 +107,9 @@ public struct RecordPieces: Sendable {
                     good.append(piece)
                 } else {
                     refusedCount += 1
+                    if found.contains(where: { $0.pointer.hasPrefix("/features/") }) {
+                        mistyped(joined([piece]))
+                    }
                     errors += found.prefix(max(0, ItemError.countMax - errors.count))
                 }
             }

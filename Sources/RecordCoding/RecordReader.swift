@@ -51,6 +51,7 @@ struct RecordReader {
         _ input: inout RecordCursor, into row: inout RecordRow, fields allowed: UInt32
     ) throws(RecordDecodingError) {
         row.removeAll()
+        if !input.numbers.isEmpty { input.numbers.removeAll(keepingCapacity: true) }
         try input.scanner.open(depth: input.depth)
         input.scanner.skipSpace()
         if input.scanner.take(UInt8(ascii: "}")) { return }

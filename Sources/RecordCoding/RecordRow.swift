@@ -61,6 +61,10 @@ enum FeatureValue {
     case number(Double)
     /// A string, or the literal of a boolean.
     case text(ByteText)
+    /// Where in the cursor's `numbers` they stand.
+    case vector(start: Int, count: Int)
+    /// What is no value of any feature, where such are counted and not refused.
+    case other
 }
 
 /// This is one decoded record, before it is known to which model's columns it goes.

@@ -1,3 +1,5 @@
+import MonitoringDomain
+
 /// This is the shape of a record: what each of its values is, and the bytes between them.
 ///
 /// A producer writes record after record in one shape. So what stands between two values, a key with
@@ -96,6 +98,7 @@ extension RecordCursor {
         _ row: inout RecordRow, as shape: RecordShape, _ times: inout TimeReader
     ) -> Bool {
         row.removeFields()
+        if !numbers.isEmpty { numbers.removeAll(keepingCapacity: true) }
         row.fields = shape.fields
         if row.segments.count != shape.segmentCount {
             let nothing = ByteText(start: scanner.cursor, count: 0)
@@ -165,7 +168,9 @@ extension RecordCursor {
         if place.pointee == UInt8(ascii: "\"") {
             let first = place + 1
             let end = scanner.endOfPlainText(from: first)
-            if end.pointee == UInt8(ascii: "\""), end - first <= scanner.limits.textSizeBytesMax {
+            if end.pointee == UInt8(ascii: "\""),
+                end - first <= scanner.limits.freeTextSizeBytesMax
+            {
                 place = end + 1
                 return .text(ByteText(start: first, count: end - first))
             }
@@ -185,7 +190,16 @@ extension RecordCursor {
         if byte == UInt8(ascii: "-") || byte &- 0x30 <= 9 {
             return (try? scanner.readNumber()).map { .number($0) }
         }
-        if byte == UInt8(ascii: "\"") { return plainText().map { .text($0) } }
+        if byte == UInt8(ascii: "\"") {
+            // How long it may be depends on the feature's kind.
+            return (try? scanner.readText()).map { .text($0) }
+        }
+        if byte == UInt8(ascii: "[") {
+            guard let vector = try? scanVector(), vector.wrong == nil,
+                (1...FeatureKind.vectorDimensionMax).contains(vector.count)
+            else { return nil }
+            return .vector(start: vector.start, count: vector.count)
+        }
         guard let literal = try? scanner.readLiteral() else { return nil }
         return byte == UInt8(ascii: "n") ? .missing : .text(literal)
     }

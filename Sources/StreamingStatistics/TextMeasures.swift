@@ -36,25 +36,19 @@ public struct TextMeasures: Equatable, Sendable {
         for scalar in text.unicodeScalars {
             scalars += 1
             if scalar.value > 0x7F { others += 1 }
-            let properties = scalar.properties
-            if properties.isWhitespace {
-                whitespace += 1
-                isInToken = false
-                continue
-            }
-            if !isInToken { tokens += 1 }
-            isInToken = true
-            switch properties.generalCategory {
-            case .uppercaseLetter:
+            let kind =
+                scalar.value <= 0x7F ? Self.asciiClasses[Int(scalar.value)] : Class(of: scalar)
+            if kind != .whitespace, !isInToken { tokens += 1 }
+            isInToken = kind != .whitespace
+            switch kind {
+            case .whitespace: whitespace += 1
+            case .uppercase:
                 letters += 1
                 uppercase += 1
-            case .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: letters += 1
-            case .decimalNumber: digits += 1
-            case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation,
-                .initialPunctuation, .finalPunctuation, .otherPunctuation, .mathSymbol,
-                .currencySymbol, .modifierSymbol, .otherSymbol:
-                punctuation += 1
-            default: break
+            case .letter: letters += 1
+            case .digit: digits += 1
+            case .punctuation: punctuation += 1
+            case .other: break
             }
         }
         scalarCount = scalars
@@ -68,6 +62,32 @@ public struct TextMeasures: Equatable, Sendable {
                 digits: Double(digits) / total, whitespace: Double(whitespace) / total,
                 punctuation: Double(punctuation) / total, nonASCII: Double(others) / total)
     }
+
+    /// The class of a scalar, white space before all others.
+    private enum Class {
+        case whitespace, uppercase, letter, digit, punctuation, other
+
+        init(of scalar: Unicode.Scalar) {
+            let properties = scalar.properties
+            guard !properties.isWhitespace else {
+                self = .whitespace
+                return
+            }
+            switch properties.generalCategory {
+            case .uppercaseLetter: self = .uppercase
+            case .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: self = .letter
+            case .decimalNumber: self = .digit
+            case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation,
+                .initialPunctuation, .finalPunctuation, .otherPunctuation, .mathSymbol,
+                .currencySymbol, .modifierSymbol, .otherSymbol:
+                self = .punctuation
+            default: self = .other
+            }
+        }
+    }
+
+    /// [128]: asking for a scalar's properties costs more than the rest of its measuring.
+    private static let asciiClasses = (0..<0x80).map { Class(of: Unicode.Scalar(UInt8($0))) }
 
     /// The names of the derived quantities, in the order of `values`.
     public static let names = [

@@ -17,6 +17,8 @@ public struct VectorProjection: Equatable, Sendable {
     public let seed: UInt64
     /// [directionCount · words]: a bit for each sign, 1 for −1.
     private let signs: [UInt64]
+    /// [groups of eight directions][dimension]: the same bits, those of one number in one byte.
+    private let signBytes: [[UInt8]]
 
     /// Draws the directions; the same arguments draw the same on every machine.
     ///
@@ -31,12 +33,21 @@ public struct VectorProjection: Equatable, Sendable {
         let words = (dimension + 63) / 64
         // SplitMix64 (Steele, Lea, Flood, 2014).
         var state = seed
-        signs = (0..<directionCount * words).map { _ in
+        let signs = (0..<directionCount * words).map { _ -> UInt64 in
             state &+= 0x9E37_79B9_7F4A_7C15
             var word = state
             word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
             word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
             return word ^ (word >> 31)
+        }
+        self.signs = signs
+        signBytes = stride(from: 0, to: directionCount, by: 8).map { first in
+            (0..<dimension).map { index in
+                (first..<min(first + 8, directionCount)).reduce(UInt8(0)) { byte, direction in
+                    let bit = signs[direction * words + index / 64] >> UInt64(index % 64) & 1
+                    return byte | UInt8(bit) << UInt8(direction - first)
+                }
+            }
         }
     }
 
@@ -61,6 +72,60 @@ public struct VectorProjection: Equatable, Sendable {
             result.append(sum.value / Double(dimension).squareRoot())
         }
         return result
+    }
+
+    /// These are the norms and the projections of vectors that lie one behind another,
+    /// [1 + directionCount] columns of [vectors]: the numbers of `values`, to rounding.
+    ///
+    /// Eight directions are summed side by side, each with the error of every addition kept (Knuth's
+    /// two-sum), in an order that is the same on every machine.
+    ///
+    /// - Precondition: the numbers are finite, and their count is a multiple of `dimension`.
+    /// - Returns: Infinite values where a sum is beyond a double's range; never NaN.
+    /// - Complexity: O(numbers · directionCount); allocates the columns only.
+    public func columns(of vectors: Span<Double>) -> [[Double]] {
+        precondition(
+            vectors.count % dimension == 0, "\(vectors.count) numbers, \(dimension) a vector")
+        let count = vectors.count / dimension
+        var columns = [[Double]](
+            repeating: [Double](repeating: 0, count: count), count: 1 + directionCount)
+        let root = Double(dimension).squareRoot()
+        for vector in 0..<count {
+            let numbers = vectors.extracting(vector * dimension..<(vector + 1) * dimension)
+            columns[0][vector] = norm(numbers)
+            for first in stride(from: 0, to: directionCount, by: 8) {
+                let sums = self.sums(of: numbers, from: first)
+                for direction in first..<min(first + 8, directionCount) {
+                    let value = sums[direction - first] / root
+                    // NaN is the mark of a missing vector, and this one is there.
+                    columns[1 + direction][vector] = value.isNaN ? .infinity : value
+                }
+            }
+        }
+        return columns
+    }
+
+    /// The signed sums along eight directions from `first` on.
+    private func sums(of vector: Span<Double>, from first: Int) -> SIMD8<Double> {
+        typealias Lanes = SIMD8<Double>
+        var (high, low) = (Lanes(), Lanes())
+        let bytes = signBytes[first / 8]
+        for index in 0..<dimension {
+            let bits = SIMD8<UInt64>(repeating: vector[index].bitPattern)
+            let value = unsafeBitCast(bits ^ Self.signs[Int(bytes[index])], to: Lanes.self)
+            let sum = high + value
+            let taken = sum - high
+            low += (high - (sum - taken)) + (value - taken)
+            high = sum
+        }
+        return high + low
+    }
+
+    /// For each byte the sign bits of its eight directions.
+    private static let signs: [SIMD8<UInt64>] = (0..<256).map { byte in
+        var signs = SIMD8<UInt64>()
+        for lane in 0..<8 where byte >> lane & 1 == 1 { signs[lane] = 1 << 63 }
+        return signs
     }
 
     /// √Σx², scaled by the largest value so that no square leaves a double's range.

@@ -29,7 +29,7 @@ extension ModelAggregator {
         writer.writeCount(schema.features.count)
         for feature in schema.features {
             writer.write(feature.name)
-            writer.write(feature.kind == .categorical)
+            writer.write(feature.kind.code)
         }
         writer.write(schema.segments)
         for count in [
@@ -106,6 +106,7 @@ extension ModelReference {
         writer.writeCount(features.count)
         for feature in features {
             writer.write(feature.name)
+            writer.write(feature.narrow != nil)
             feature.content.encode(to: &writer)
         }
         prediction.encode(to: &writer)
@@ -137,9 +138,11 @@ extension ModelReference {
         let featureCount = try reader.readCount()
         for _ in 0..<featureCount {
             let name = try reader.readText()
+            let isSingle = try reader.readBool()
             features.append(
                 FeatureReference(
-                    name: name, content: try FeatureReference.Content(decoding: &reader)))
+                    name: name, content: try FeatureReference.Content(decoding: &reader),
+                    isSingle: isSingle))
         }
         let prediction = try NumericReference(decoding: &reader)
         let label = try CategoricalReference(decoding: &reader)

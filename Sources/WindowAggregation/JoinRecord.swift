@@ -135,7 +135,9 @@ extension PredictionBatch {
         for (name, column) in features {
             switch column {
             case .numeric(let numbers): add(numbers, stableHash(name, 1))
-            case .categorical(let texts): add(texts, stableHash(name, 1))
+            case .categorical(let texts), .text(let texts): add(texts, stableHash(name, 1))
+            case .single(let numbers): add(numbers.map { Double($0) }, stableHash(name, 1))
+            case .vector(let vectors): vectors.addDigests(to: &sums, salt: stableHash(name, 1))
             }
         }
         add(versions, 2)
@@ -145,6 +147,22 @@ extension PredictionBatch {
         return sums.map { sum in
             let mixed = (sum ^ sum >> 32) &* 0x9E37_79B9_7F4A_7C15
             return UInt16(truncatingIfNeeded: mixed >> 51)
+        }
+    }
+}
+
+extension VectorColumn {
+    /// Adds 64 bits of each row's vector; of another order of the same numbers they are other ones.
+    fileprivate func addDigests(to sums: inout [UInt64], salt: UInt64) {
+        var next = 0
+        for (row, isPresent) in isPresent.enumerated() where isPresent {
+            var hash = salt
+            for number in numbers[next..<next + dimension] {
+                hash = (hash ^ number.bitPattern) &* 0xD6E8_FEB8_6659_FD93
+                hash ^= hash >> 32
+            }
+            sums[row] &+= hash
+            next += dimension
         }
     }
 }

@@ -109,12 +109,15 @@ extension ModelAggregator {
         guard let name = query.feature else {
             return undefined { "\($0.rawValue) is of a feature; name one" }
         }
-        guard let subject = reference.subject(named: name) else {
+        let measures = schema.kind(of: name)?.measures ?? []
+        guard let subject = subject(named: name, reference) else {
             return undefined { _ in reference.absence(of: name) }
         }
         var merged = subject.content.emptyProfile
         var revision = PaneRevision()
-        let coverage = merge(subject, selection(query, window), into: &merged, &revision)
+        var typeErrors: UInt64 = 0
+        let coverage = merge(
+            subject, selection(query, window), into: &merged, &revision, &typeErrors)
         if let reason = coverage.reason { return undefined { _ in reason } }
         blank.count = Int(clamping: merged.rowCount)
         blank.missing = Int(clamping: merged.missing)
@@ -127,6 +130,16 @@ extension ModelAggregator {
             measurement.statistic = statistic
             if statistic.group == .drift {
                 measurement.referenceCount = Int(clamping: comparison.baseline.rowCount)
+            }
+            if statistic == .typeErrorRate {
+                let whole = merged.rowCount + typeErrors
+                measurement.count = Int(clamping: whole)
+                measurement.reading = typeErrorRate(typeErrors, of: whole, name, subject)
+                return measurement
+            }
+            if !measures.isEmpty, statistic != .missingRate {
+                measurement.reading = .undefined(reason: Self.absence(of: name, measures))
+                return measurement
             }
             guard merged.rowCount > 0 else { return measurement }
             if statistic.group == .drift, let absence = comparison.absence {
@@ -178,9 +191,36 @@ extension ModelAggregator {
                 ?? false)
     }
 
+    /// A text or a vector is found where its absence is counted.
+    func subject(named name: String, _ reference: ModelReference) -> Subject? {
+        let feature = schema.features.first { $0.name == name }
+        return reference.subject(named: feature?.firstMeasuredName ?? name)
+    }
+
+    /// Why a feature that is measured through others has no statistic of its own.
+    static func absence(of feature: String, _ measures: [String]) -> String {
+        "\"\(feature)\" is measured through "
+            + measures.map { "\(feature).\($0)" }.joined(separator: ", ")
+    }
+
+    func typeErrorRate(
+        _ errors: UInt64, of whole: UInt64, _ name: String, _ subject: Subject
+    ) -> Reading {
+        guard case .feature = subject.place else {
+            return .undefined(reason: "\(name) is no feature")
+        }
+        let owner = schema.features.first { feature in
+            feature.name != name && feature.measured.contains { $0.name == name }
+        }
+        if let owner {
+            return .undefined(reason: "values of another type are counted of \"\(owner.name)\"")
+        }
+        return whole > 0 ? .proportion(errors, whole) : .noData
+    }
+
     private func merge(
         _ subject: Subject, _ selection: PaneSelection, into merged: inout FeatureProfile,
-        _ revision: inout PaneRevision
+        _ revision: inout PaneRevision, _ typeErrors: inout UInt64
     ) -> PaneCoverage {
         if case .truth = subject.place {
             // Ground truth is summed as counts: bounds of its range are only made at the end.
@@ -195,6 +235,9 @@ extension ModelAggregator {
         return forEachPane(selection) { pane in
             revision.merge(pane.revision)
             if let profile = subject.profile(of: pane) { merged.merge(profile) }
+            if case .feature(let index) = subject.place, !pane.typeErrors.isEmpty {
+                typeErrors += pane.typeErrors[index]
+            }
         }
     }
 
@@ -204,7 +247,9 @@ extension ModelAggregator {
     ) -> (FeatureProfile, String?) {
         var merged = subject.content.emptyProfile
         var revision = PaneRevision()
-        let coverage = merge(subject, selection(query, window), into: &merged, &revision)
+        var typeErrors: UInt64 = 0
+        let coverage = merge(
+            subject, selection(query, window), into: &merged, &revision, &typeErrors)
         if let reason = coverage.reason { return (merged, "its reference: \(reason)") }
         let absence: String? =
             merged.rowCount > 0

@@ -124,10 +124,19 @@ extension ModelAggregator {
             guard let feature else {
                 return .undefined(reason: "\(statistic.rawValue) is of a feature; name one")
             }
-            guard let subject = reference.subject(named: feature) else {
+            guard let subject = subject(named: feature, reference) else {
                 return .undefined(reason: reference.absence(of: feature))
             }
             let profile = reference.profile(of: subject)
+            if statistic == .typeErrorRate {
+                // A reference is taken as a whole, so none of its values is of another type.
+                return typeErrorRate(0, of: profile.rowCount, feature, subject)
+            }
+            if let measures = schema.kind(of: feature)?.measures, !measures.isEmpty,
+                statistic != .missingRate
+            {
+                return .undefined(reason: Self.absence(of: feature, measures))
+            }
             let isTruth = if case .truth = subject.place { true } else { false }
             return SubjectReading(
                 window: profile, reference: profile, content: subject.content,

@@ -118,8 +118,8 @@ public struct ModelAggregator: Sendable {
         occupied = levels.spans.map { _ in [] }
     }
 
-    /// This is the names of the schema's features, known to the reference or not.
-    public var featureNames: [String] { schema.features.map(\.name) }
+    /// This is the names under which the schema's features are measured, known to the reference or not.
+    public var featureNames: [String] { schema.measuredFeatures.map(\.name) }
 
     /// These are the keys that panes are kept apart by; the schema's from the next folding on.
     public var segmentKeys: [String] { segments.keys }
@@ -158,7 +158,8 @@ public struct ModelAggregator: Sendable {
     /// Folds the rows that the join admitted into their panes; the others count as repeats.
     ///
     /// - Parameters:
-    ///   - batch: Columns of equal length; features that the reference does not know are passed over.
+    ///   - batch: Columns of equal length; features that the reference does not know are passed over, and
+    ///     texts and vectors count through the numbers that stand for them.
     ///   - rows: Indices into the batch, strictly increasing.
     ///   - repeats: Indices of rows whose id was known already.
     ///   - judgedAt: Until when windows have been judged: rows before are late.
@@ -166,6 +167,7 @@ public struct ModelAggregator: Sendable {
         _ batch: PredictionBatch, rows: [Int], repeats: [Int] = [], judgedAt: EventTime? = nil
     ) {
         guard let reference else { return }
+        let batch = batch.measured
         let slices = slices(of: batch)
         if !repeats.isEmpty {
             for group in grouped(batch, repeats, slices) {
@@ -181,15 +183,29 @@ public struct ModelAggregator: Sendable {
             markLate(group, judgedAt)
         }
         var bins: [UInt16] = []
+        absorbFeatures(batch, groups, reference, &bins)
+        absorbPredictions(batch, groups, reference, &bins)
+        rollUp()
+    }
+
+    private mutating func absorbFeatures(
+        _ batch: PredictionBatch, _ groups: [Group], _ reference: ModelReference,
+        _ bins: inout [UInt16]
+    ) {
+        var widened: [Double] = []
         for (index, feature) in reference.features.enumerated() {
-            let column = batch.column(named: feature.name, near: index)
-            switch (feature.content, column) {
+            switch (feature.content, batch.column(named: feature.name, near: index)) {
             case (.numeric(let numeric), .numeric(let values)?):
                 numeric.edges.bins(of: values.span, into: &bins)
-                for group in groups {
-                    series[group.series].levels[group.level].profiles[group.place].absorb(
-                        values, bins: bins, rows: group.rows, feature: index)
+                absorb(values, bins, groups, feature: index)
+            case (.numeric(let numeric), .single(let values)?):
+                widened.replaceSubrange(widened.indices, with: values.lazy.map { Double($0) })
+                if let narrow = feature.narrow {
+                    narrow.bins(of: values.span, into: &bins)
+                } else {
+                    numeric.edges.bins(of: widened.span, into: &bins)
                 }
+                absorb(widened, bins, groups, feature: index)
             case (.categorical(let categorical), .categorical(let texts)?):
                 let codes = texts.dictionary.map { categorical.codeOfCategory[$0] }
                 for group in groups {
@@ -203,8 +219,15 @@ public struct ModelAggregator: Sendable {
                 }
             }
         }
-        absorbPredictions(batch, groups, reference, &bins)
-        rollUp()
+    }
+
+    private mutating func absorb(
+        _ values: [Double], _ bins: [UInt16], _ groups: [Group], feature index: Int
+    ) {
+        for group in groups {
+            series[group.series].levels[group.level].profiles[group.place].absorb(
+                values, bins: bins, rows: group.rows, feature: index)
+        }
     }
 
     private mutating func absorbPredictions(

@@ -50,6 +50,8 @@ public struct ModelReference: Sendable, Equatable {
     var segments = ReferenceSegments(keys: [])
 
     /// Makes the bins, categories and baselines of the batches' rows, with ground truth where it is inline.
+    ///
+    /// Texts and vectors are measured through the numbers that stand for them.
     public init(
         id: String, pinnedAt: EventTime, origin: Origin, schema: ModelSchema,
         batches: [PredictionBatch], outcomeWindow: TimeWindow? = nil
@@ -61,7 +63,8 @@ public struct ModelReference: Sendable, Equatable {
         rowCount = batches.reduce(0) { $0 + $1.rowCount }
         task = schema.task
         positiveLabel = schema.positiveLabel
-        features = schema.features.map { FeatureReference($0, batches) }
+        let batches = batches.map(\.measured)
+        features = schema.measuredFeatures.map { FeatureReference($0, batches) }
         prediction = NumericReference(batches.map { $0.predictionColumn(for: schema.task) })
         label = CategoricalReference(batches.map(\.labels))
         truth = Self.truth(batches, task: schema.task, label: label, prediction: prediction)
@@ -167,47 +170,6 @@ public struct ModelReference: Sendable, Equatable {
             case .numeric(let numeric): (feature.name, numeric.edges.binCount)
             case .categorical(let categorical): (feature.name, categorical.categories.count)
             }
-        }
-    }
-}
-
-/// This is one feature's part of a reference.
-struct FeatureReference: Sendable, Equatable {
-    let name: String
-    var content: Content
-
-    enum Content: Sendable, Equatable {
-        case numeric(NumericReference)
-        case categorical(CategoricalReference)
-    }
-
-    init(name: String, content: Content) {
-        self.name = name
-        self.content = content
-    }
-
-    init(_ schema: FeatureSchema, _ batches: [PredictionBatch]) {
-        name = schema.name
-        let columns = batches.map { batch in
-            (batch.features.first { $0.name == schema.name }?.column, batch.rowCount)
-        }
-        switch schema.kind {
-        case .numeric:
-            content = .numeric(
-                NumericReference(
-                    columns.map { column, count in
-                        if case .numeric(let values)? = column { return values }
-                        return [Double](repeating: .nan, count: count)
-                    }))
-        case .categorical:
-            content = .categorical(
-                CategoricalReference(
-                    columns.map { column, count in
-                        if case .categorical(let texts)? = column { return texts }
-                        return TextColumn(
-                            codes: [UInt32](repeating: TextColumn.missing, count: count),
-                            dictionary: [])
-                    }))
         }
     }
 }

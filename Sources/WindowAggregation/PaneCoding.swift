@@ -111,6 +111,8 @@ extension PaneProfile {
         truth.encode(to: &writer)
         outcomes.encode(to: &writer)
         serving.encode(to: &writer)
+        writer.writeCount(typeErrors.count)
+        for count in typeErrors { writer.writeVarint(count) }
         writer.write(optional: revision.rows)
         writer.write(optional: revision.outcomes)
     }
@@ -142,6 +144,12 @@ extension PaneProfile {
         guard serving.errorCount <= predictionCount else {
             throw .invalid(offset: start, reason: "more errors than predictions")
         }
+        let errorStart = reader.offset
+        let errorCount = try reader.readCount()
+        guard errorCount == 0 || errorCount == features.count else {
+            throw .invalid(offset: errorStart, reason: "type errors of \(errorCount) features")
+        }
+        for _ in 0..<errorCount { typeErrors.append(try reader.readTally()) }
         revision.rows = try reader.readOptionalInteger()
         revision.outcomes = try reader.readOptionalInteger()
     }
@@ -233,8 +241,11 @@ extension ByteReader {
         let featureCount = try readCount(elementSize: 2)
         for _ in 0..<featureCount {
             let name = try readText()
-            schema.features.append(
-                FeatureSchema(name: name, kind: try readBool() ? .categorical : .numeric))
+            let start = offset
+            guard let kind = FeatureKind(code: try readText()) else {
+                throw .invalid(offset: start, reason: "an unknown kind of feature")
+            }
+            schema.features.append(FeatureSchema(name: name, kind: kind))
         }
         schema.segments = try readTexts()
         return schema

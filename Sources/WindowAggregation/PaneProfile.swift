@@ -90,6 +90,9 @@ struct PaneProfile: Sendable, Equatable {
     var truth: TruthProfile
     var outcomes: OutcomeProfile
     var serving = ServingProfile()
+    /// In the order of the features: values of another type, whose records were refused; empty while there
+    /// are none.
+    var typeErrors: [UInt64] = []
     var revision = PaneRevision()
 
     init(for reference: ModelReference) {
@@ -121,6 +124,11 @@ struct PaneProfile: Sendable, Equatable {
         truth.merge(other.truth)
         outcomes.merge(other.outcomes)
         serving.merge(other.serving)
+        if typeErrors.isEmpty {
+            typeErrors = other.typeErrors
+        } else {
+            for (index, count) in other.typeErrors.enumerated() { typeErrors[index] += count }
+        }
         revision.merge(other.revision)
     }
 }

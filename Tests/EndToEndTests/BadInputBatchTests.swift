@@ -211,7 +211,7 @@ extension EndToEndTests {
             #expect(try client.volume(of: "batch") == 2_001)
         }
 
-        /// Without a reference there are no measurements, and so no volume.
+        /// With a reference the kinds of the features are known.
         private func pinReference(_ client: HTTPClient) throws {
             var stream = RecordStream(model: "batch", startingAt: monday, seed: 3)
             try client.pinReference(of: "batch", stream.next(200).map(\.reference))

@@ -92,6 +92,7 @@ extension EndToEndTests {
             #expect(!found.isEmpty)
             #expect(found.allSatisfy { $0.status == "insufficient_samples" && $0.value == nil })
             #expect(found.first?.reason == "7 rows found, 5000 required")
+            #expect(try site.client.volume(of: "forms") == 7, "what needs no reference is told")
         }
     }
 }

@@ -19,12 +19,22 @@ import Testing
             features: [
                 FeatureSchema(name: "age", kind: .numeric),
                 FeatureSchema(name: "régïon", kind: .categorical),
+                FeatureSchema(name: "limit", kind: .single),
+                FeatureSchema(name: "note", kind: .text),
+                FeatureSchema(name: "face", kind: .vector(dimension: 512, precision: .float32)),
+                FeatureSchema(name: "voice", kind: .vector(dimension: 1, precision: .float64)),
             ], positiveLabel: "1", paneMilliseconds: WindowSpan.hour,
             segments: ["channel", "région"])
         let span = TimeWindow(start: EventTime(milliseconds: -5), end: arrival)
         let report = TrainerReport(
             requestID: "r-1", state: .succeeded, newVersion: "4", detail: nil)
-        return predictions.map { .predictions($0) } + truth.map { .groundTruth($0) }
+        let kinds = try kindSamples()
+        return predictions.map { .predictions($0) } + kinds.map { .predictions($0) }
+            + [
+                .typeErrors(
+                    predictions[0],
+                    features: TextColumn(codes: [0, .max], dictionary: ["a"]))
+            ] + truth.map { .groundTruth($0) }
             + many.map { .predictions($0) } + [
                 .predictions(PredictionBatch(model: credit)),
                 .groundTruth(GroundTruthBatch(model: credit)),
@@ -42,6 +52,25 @@ import Testing
                 .chooseReference(credit, .moving(.sameHoursLastWeek), at: arrival),
                 .activateReference(credit, id: "r-2"),
             ]
+    }
+
+    /// Every kind of feature, with decimals and without, present and missing.
+    private func kindSamples() throws -> [PredictionBatch] {
+        let lines = (0..<40).map { row in
+            let (x, y) = (Double(row) / 8, Double(row).squareRoot())
+            return row % 7 == 3
+                ? "{}"
+                : #"{"features":{"limit":\#(x),"ratio":\#(y),"note":"word \#(row)","#
+                    + #""face":[\#(x),0.1,-2],"voice":[\#(y),1e9]}}"#
+        }
+        return try decode(lines.joined(separator: "\n")) { _, name in
+            switch name {
+            case "limit", "ratio": .single
+            case "note": .text
+            case "face": .vector(dimension: 3, precision: .float32)
+            default: nil
+            }
+        }.get()
     }
 
     @Test func `decoding undoes encoding`() throws {

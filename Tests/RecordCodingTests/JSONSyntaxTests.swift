@@ -142,7 +142,7 @@ import Testing
 
     @Test func `long escaped strings fit, also where they are read again for an error`() {
         let text = String(repeating: "\\n", count: 500) + String(repeating: "x", count: 300_000)
-        let body = #"{"features":{"\#(text)":[1],"b\#(text)":[2]},"id":"\#(text)"}"#
+        let body = #"{"features":{"\#(text)":[[1]],"b\#(text)":{}},"id":"\#(text)"}"#
         #expect(decode(body).items.count == 5)
     }
 }
@@ -158,7 +158,9 @@ func hasEqualLengths(_ batch: PredictionBatch) -> Bool {
         + batch.features.map {
             switch $0.column {
             case .numeric(let numbers): numbers.count
-            case .categorical(let texts): texts.codes.count
+            case .single(let numbers): numbers.count
+            case .categorical(let texts), .text(let texts): texts.codes.count
+            case .vector(let vectors): vectors.isPresent.count
             }
         } + batch.segments.map(\.column.codes.count)
         + (batch.latencies.isEmpty ? [] : [batch.latencies.count])

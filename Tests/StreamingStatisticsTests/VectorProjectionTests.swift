@@ -46,6 +46,26 @@ private func values(_ projection: VectorProjection, _ vector: [Double]) -> [Doub
         #expect(values(VectorProjection(dimension: 100, seed: 8), a) != left)
     }
 
+    @Test(arguments: [(1, 0), (3, 3), (64, 8), (65, 9), (200, 64)])
+    func `columns hold the values of each vector`(dimension: Int, directions: Int) throws {
+        var random = SeededGenerator(seed: UInt64(dimension))
+        let projection = VectorProjection(dimension: dimension, directionCount: directions)
+        let numbers = (0..<dimension * 5).map { _ in Double.random(in: -1...1, using: &random) }
+
+        let columns = projection.columns(of: numbers.span)
+
+        #expect(columns.count == 1 + directions)
+        for vector in 0..<5 {
+            let one = Array(numbers[vector * dimension..<(vector + 1) * dimension])
+            let expected = try #require(values(projection, one))
+            for (column, value) in zip(columns, expected) {
+                #expect(isClose(column[vector], value, 1e-14))
+            }
+        }
+        let ofNone = projection.columns(of: [Double]().span)
+        #expect(ofNone == [[Double]](repeating: [], count: 1 + directions))
+    }
+
     /// E (projection²) over directions is ‖x‖² / n.
     @Test func `the root mean square over many directions is the norm's share`() throws {
         var random = SeededGenerator(seed: 5)

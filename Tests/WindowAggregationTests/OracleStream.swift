@@ -87,6 +87,7 @@ struct OracleStream {
                 case .categorical:
                     let truth = (value as? Bool).map { $0 ? "true" : "false" }
                     texts[index].append(value as? String ?? truth)
+                case .single, .text, .vector: throw SampleError()
                 }
             }
             let truth = truths[id]

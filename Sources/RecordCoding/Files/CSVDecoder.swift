@@ -4,7 +4,8 @@ import MonitoringDomain
 ///
 /// A column is numeric where the schema says so, or where every value of the first piece that has any
 /// is a number; it stays what it is. An empty field without quotes is missing, and in a numeric column
-/// also `NA`, `NaN`, `null` and `None`.
+/// also `NA`, `NaN`, `null` and `None`. A feature that the schema declares a vector stands in its field as a
+/// JSON array.
 struct CSVDecoder {
     private let mapping: ColumnMapping
     private let model: ModelID?
@@ -18,6 +19,11 @@ struct CSVDecoder {
         var kind: FeatureKind?
         /// False once a number with a fraction has come: then whole ones are values too, not classes.
         var isWhole = true
+
+        var isVector: Bool {
+            if case .vector? = kind { return true }
+            return false
+        }
     }
 
     /// Makes a decoder that has not seen the header.
@@ -129,7 +135,7 @@ struct CSVDecoder {
             guard let value = Self.value(field, of: column) else {
                 throw refusal(
                     column.name,
-                    "\"\(Self.excerpt(field))\" is no \(column.role == .feature ? "\(column.kind ?? .numeric) value" : column.role.rawValue)"
+                    "\"\(Self.excerpt(field))\" is no \(column.role == .feature ? "\(column.kind?.name ?? "numeric") value" : column.role.rawValue)"
                 )
             }
             guard row.take(value, as: column.role, column: column.name, kind: kind) else {
@@ -144,10 +150,11 @@ struct CSVDecoder {
 
     /// The value of a field: of a feature by the column's kind, else by its own form.
     private static func value(_ field: CSVField, of column: Column) -> WireValue? {
-        let isNumeric = column.kind == .numeric
+        let isNumeric = column.kind == .numeric || column.kind == .single
         if isMissing(field, inNumbers: isNumeric || column.role != .feature) { return .null }
         switch column.role {
         case .feature where isNumeric: return wireNumber(field.text).map { .number($0) }
+        case .feature where column.isVector: return vector(field)
         case .score, .value, .latency, .weight: return wireNumber(field.text).map { .number($0) }
         case .revision:
             return Int64(String(decoding: field.text, as: UTF8.self)).map { .integer($0) }
@@ -162,6 +169,14 @@ struct CSVDecoder {
             return .number(number)
         case .feature, .id, .ts, .model, .version, .error, .segment, .ignore: return text(field)
         }
+    }
+
+    /// A vector stands in a field as a JSON array of numbers.
+    private static func vector(_ field: CSVField) -> WireValue? {
+        guard let value = try? WireValue.parse(field.text),
+            case .vector? = WireScalar(feature: value)
+        else { return nil }
+        return value
     }
 
     private static func isWhole(_ text: [UInt8]) -> Bool {

@@ -115,7 +115,7 @@ extension InferenceTable {
                 instance = members[0].value
             }
             if let members = instance.object {
-                rows.append(try Self.row(members, at: place))
+                rows.append(try Self.row(members, at: place, schema))
                 continue
             }
             var cells: [WireScalar] = []
@@ -127,15 +127,18 @@ extension InferenceTable {
         }
     }
 
-    /// A row as an object: a member that is an array of one is that one, a longer one is numbered.
+    /// A row as an object: a member that is an array of one is that one; a longer one is a vector where the
+    /// schema says so, else numbered.
     static func row(
-        _ members: [WireValue.Member], at path: String
+        _ members: [WireValue.Member], at path: String, _ schema: ModelSchema? = nil
     ) throws(RecordDecodingError) -> [WireRow.Feature] {
         var row: [WireRow.Feature] = []
         for member in members {
             var cells: [WireScalar] = []
             try flatten(member.value, into: &cells, at: pointer(path, member.key))
-            if cells.count == 1, let cell = cells.first {
+            if member.value.array != nil, let vector = schema.vector(member.key, cells[...]) {
+                row.append(WireRow.Feature(member.key, vector))
+            } else if cells.count == 1, let cell = cells.first {
                 row.append(WireRow.Feature(member.key, cell))
             } else {
                 for (index, cell) in cells.enumerated() {
@@ -148,7 +151,7 @@ extension InferenceTable {
 
     /// Columns as they stand in the column form: an object of arrays of equal length.
     init(
-        columns: [WireValue.Member], at path: String
+        columns: [WireValue.Member], at path: String, _ schema: ModelSchema?
     ) throws(RecordDecodingError) {
         let rowCount = columns.first?.value.array?.count ?? 1
         rows = Array(repeating: [], count: rowCount)
@@ -161,7 +164,7 @@ extension InferenceTable {
             }
             for (index, element) in elements.enumerated() {
                 let member = WireValue.Member(column.key, element)
-                rows[index] += try Self.row([member], at: place)
+                rows[index] += try Self.row([member], at: place, schema)
             }
         }
     }
@@ -179,10 +182,36 @@ extension InferenceTable {
                 names = Self.names(
                     width: width, prefix: tensor.name, tensors.count == 1 ? schema : nil)
             }
+            if schema.hasVector(tensor.name) {
+                for row in rows.indices {
+                    let cells = tensor.cells[row * width..<(row + 1) * width]
+                    // What is no number is refused for its type.
+                    let value = schema.vector(tensor.name, cells) ?? cells.first ?? .missing
+                    rows[row].append(WireRow.Feature(tensor.name, value))
+                }
+                continue
+            }
             for (index, cell) in tensor.cells.enumerated() {
                 rows[index / width].append(WireRow.Feature(names[index % width], cell))
             }
         }
+    }
+}
+
+extension Optional<ModelSchema> {
+    /// True where the schema declares the feature a vector.
+    fileprivate func hasVector(_ feature: String) -> Bool {
+        if case .vector? = self?.kind(of: feature) { return true }
+        return false
+    }
+
+    /// The cells as one value of a feature that the schema declares a vector; nil for other features.
+    ///
+    /// Missing cells make the whole missing: a vector has every number or none.
+    fileprivate func vector(_ feature: String, _ cells: ArraySlice<WireScalar>) -> WireScalar? {
+        guard hasVector(feature), !cells.isEmpty else { return nil }
+        if cells.contains(.missing) { return .missing }
+        return WireScalar(vector: Array(cells), count: cells.count)
     }
 }
 
@@ -210,7 +239,8 @@ extension InferenceTable {
         } else if let inputs = value["inputs"] {
             self = try Self.rows(inputs, at: "/inputs", schema)
         } else if let frame = value["dataframe_split"] {
-            self = try Self(names: frame["columns"], rows: frame["data"], at: "/dataframe_split")
+            self = try Self(
+                names: frame["columns"], rows: frame["data"], at: "/dataframe_split", schema)
         } else if let records = value["dataframe_records"] {
             self = try Self.rows(records, at: "/dataframe_records", schema)
         } else if let data = value["data"], data["ndarray"] != nil || data["tensor"] != nil {
@@ -231,14 +261,14 @@ extension InferenceTable {
     ) throws(RecordDecodingError) -> InferenceTable {
         switch value {
         case .array(let rows): return try InferenceTable(instances: rows, at: path, schema)
-        case .object(let columns): return try InferenceTable(columns: columns, at: path)
+        case .object(let columns): return try InferenceTable(columns: columns, at: path, schema)
         default: throw InferenceBody.refusal(path, "an array or an object is expected")
         }
     }
 
     /// Rows of equal length below the names of their columns.
     private init(
-        names: WireValue?, rows: WireValue?, at path: String
+        names: WireValue?, rows: WireValue?, at path: String, _ schema: ModelSchema?
     ) throws(RecordDecodingError) {
         guard let names = names?.array, let rows = rows?.array else {
             throw InferenceBody.refusal(path, "columns and data are expected")
@@ -255,7 +285,7 @@ extension InferenceTable {
                 }
                 members.append(WireValue.Member(name, cell))
             }
-            self.rows.append(try Self.row(members, at: "\(path)/data/\(index)"))
+            self.rows.append(try Self.row(members, at: "\(path)/data/\(index)", schema))
         }
     }
 
@@ -263,7 +293,7 @@ extension InferenceTable {
     init(seldon data: WireValue, _ schema: ModelSchema?) throws(RecordDecodingError) {
         let rows = try Self.seldonRows(data)
         if let names = data["names"]?.array, !names.isEmpty, rows.array?.first?.array != nil {
-            self = try Self(names: .array(names), rows: rows, at: "/data")
+            self = try Self(names: .array(names), rows: rows, at: "/data", schema)
         } else {
             self = try Self(instances: rows.array ?? [rows], at: "/data/ndarray", schema)
         }

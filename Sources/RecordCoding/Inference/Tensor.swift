@@ -157,7 +157,8 @@ extension Tensor {
                     pointer: path + "/data", detail: "a value that is no \(datatype.rawValue)")
             }
             cells.append(.integer(whole))
-        case (.integer, .bytes), (.integer, .bool), (.number, .bytes), (.number, .bool), (.text, _):
+        case (.integer, .bytes), (.integer, .bool), (.number, .bytes), (.number, .bool), (.text, _),
+            (.vector, _):
             throw TensorProblem(
                 pointer: path + "/data", detail: "a value that is no \(datatype.rawValue)")
         case (.integer, _), (.number, _): cells.append(cell)

@@ -152,8 +152,8 @@ public struct TelemetryDecoder: Sendable {
                     throw LogRejection("features: a key-value list is expected")
                 }
                 for feature in features {
-                    guard let scalar = WireScalar(feature.value) else {
-                        throw LogRejection("features: a scalar is expected")
+                    guard let scalar = WireScalar(feature: feature.value) else {
+                        throw LogRejection("features: a scalar or numbers are expected")
                     }
                     row.features.append(WireRow.Feature(feature.key, scalar))
                 }

@@ -120,7 +120,7 @@ extension WireRow {
             add([Segment(key: column, value: text)])
             return true
         case .feature:
-            guard let scalar = WireScalar(value) else { return false }
+            guard let scalar = WireScalar(feature: value) else { return false }
             features.append(Feature(column, scalar))
             return true
         case .model, .ignore: return true

@@ -139,66 +139,14 @@ public struct RecordAssembler {
     }
 }
 
-/// This is a text column under construction.
-private struct TextColumnBuilder {
-    private var column = TextColumn()
-    private var codes: [String: UInt32] = [:]
-
-    var count: Int { column.codes.count }
-
-    mutating func append(_ text: String?) {
-        guard let text else {
-            column.codes.append(TextColumn.missing)
-            return
-        }
-        if let code = codes[text] {
-            column.codes.append(code)
-            return
-        }
-        let code = UInt32(truncatingIfNeeded: column.dictionary.count)
-        codes[text] = code
-        column.dictionary.append(text)
-        column.codes.append(code)
-    }
-
-    consuming func finished(rowCount: Int) -> TextColumn {
-        while column.codes.count < rowCount { column.codes.append(TextColumn.missing) }
-        return column
-    }
-
-    mutating func pad(upTo rowCount: Int) {
-        while column.codes.count < rowCount { column.codes.append(TextColumn.missing) }
-    }
-}
-
-/// This is one feature's column under construction; its kind is open until a value tells it.
-private struct FeatureColumnBuilder {
-    let name: String
-    var kind: FeatureKind?
-    var numbers: [Double] = []
-    var texts = TextColumnBuilder()
-    /// The last row that had it, to find a name that is there twice; -1 for none.
-    var lastRow = -1
-
-    consuming func finished(rowCount: Int) -> FeatureColumn? {
-        switch kind {
-        case .numeric:
-            while numbers.count < rowCount { numbers.append(.nan) }
-            return .numeric(numbers)
-        case .categorical: return .categorical(texts.finished(rowCount: rowCount))
-        case nil: return nil
-        }
-    }
-}
-
 /// This is one model's predictions under construction.
 private struct PredictionColumns {
     var batch: PredictionBatch
     private let hash: IdentityHash
-    private var features: [FeatureColumnBuilder] = []
+    private var features: [WireColumn] = []
     private var placeOfName: [String: Int] = [:]
-    private var versions = TextColumnBuilder()
-    private var labels = TextColumnBuilder()
+    private var versions = WireTextColumn()
+    private var labels = WireTextColumn()
     private var serving = ServingColumns()
 
     init(model: ModelID) {
@@ -244,7 +192,7 @@ private struct PredictionColumns {
                 place = features.count
                 placeOfName[feature.name] = place
                 features.append(
-                    FeatureColumnBuilder(
+                    WireColumn(
                         name: feature.name, kind: kindOf(batch.model, feature.name)))
             }
             if features[place].lastRow == index {
@@ -254,7 +202,7 @@ private struct PredictionColumns {
             }
             features[place].lastRow = index
             places.append(place)
-            issue = conflict(of: feature, at: place, limits: limits).map {
+            issue = features[place].conflict(with: feature.value, limits: limits).map {
                 refusal(feature.name, $0.detail, code: $0.code)
             }
         }
@@ -264,7 +212,9 @@ private struct PredictionColumns {
             features.removeSubrange(countBefore...)
             return issue
         }
-        for (feature, place) in zip(row.features, places) { append(feature.value, to: place) }
+        for (feature, place) in zip(row.features, places) {
+            features[place].append(feature.value, at: index)
+        }
         serving.append(row, at: index)
         batch.identities.append(row.id.map { hash.identity(ofBytes: $0.utf8) } ?? .none)
         batch.times.append((row.time ?? arrival).milliseconds)
@@ -277,55 +227,12 @@ private struct PredictionColumns {
         return nil
     }
 
-    private func conflict(
-        of feature: WireRow.Feature, at place: Int, limits: DecodingLimits
-    ) -> (detail: String, code: String)? {
-        switch (feature.value, features[place].kind) {
-        case (.missing, _), (.integer, .numeric), (.integer, nil), (.number, .numeric),
-            (.number, nil):
-            return nil
-        case (.text(let text), .categorical), (.text(let text), nil):
-            if text.utf8.count <= limits.textSizeBytesMax { return nil }
-            return ("a text over \(limits.textSizeBytesMax) bytes", ItemError.invalidField)
-        case (.integer, .categorical), (.number, .categorical):
-            // Foreign rows often hold codes of classes as numbers, and cannot say so.
-            if feature.value.wireValue.name != nil { return nil }
-            return ("a number, but the feature is categorical", ItemError.typeConflict)
-        case (.text, .numeric):
-            return ("a string or boolean, but the feature is numeric", ItemError.typeConflict)
-        }
-    }
-
-    private mutating func append(_ value: WireScalar, to place: Int) {
-        let row = batch.rowCount
-        func append(_ text: String) {
-            features[place].kind = .categorical
-            features[place].texts.pad(upTo: row)
-            features[place].texts.append(text)
-        }
-        func append(_ number: Double) {
-            if features[place].kind == .categorical {
-                append(value.wireValue.name ?? "")
-                return
-            }
-            features[place].kind = .numeric
-            while features[place].numbers.count < row { features[place].numbers.append(.nan) }
-            features[place].numbers.append(number)
-        }
-        switch value {
-        case .missing: return
-        case .integer(let number): append(Double(number))
-        case .number(let number): append(number)
-        case .text(let text): append(text)
-        }
-    }
-
     consuming func finished() -> PredictionBatch {
         let rowCount = batch.rowCount
         serving.finish(&batch)
         batch.versions = versions.finished(rowCount: rowCount)
         batch.labels = labels.finished(rowCount: rowCount)
-        batch.truthLabels = TextColumnBuilder().finished(rowCount: rowCount)
+        batch.truthLabels = WireTextColumn().finished(rowCount: rowCount)
         for feature in features {
             let name = feature.name
             if let column = feature.finished(rowCount: rowCount) {
@@ -340,7 +247,7 @@ private struct PredictionColumns {
 private struct GroundTruthColumns {
     var batch: GroundTruthBatch
     private let hash: IdentityHash
-    private var labels = TextColumnBuilder()
+    private var labels = WireTextColumn()
 
     init(model: ModelID) {
         batch = GroundTruthBatch(model: model)

@@ -9,9 +9,29 @@ public enum WireScalar: Equatable, Sendable {
     /// Finite.
     case number(Double)
     case text(String)
+    /// Finite numbers, at least one: no scalar, and yet one value of a feature.
+    case vector([Double])
 }
 
 extension WireScalar {
+    /// This is a JSON value as a feature's value: a scalar, or an array of numbers; nil for others.
+    init?(feature value: WireValue) {
+        guard case .array(let elements) = value else {
+            self.init(value)
+            return
+        }
+        self.init(vector: elements.compactMap { WireScalar($0) }, count: elements.count)
+    }
+
+    /// This is `count` numbers as one value; nil where `cells` holds what is none.
+    init?(vector cells: [WireScalar], count: Int) {
+        let numbers = cells.compactMap { $0.wireValue.double }
+        guard numbers.count == count, (1...FeatureKind.vectorDimensionMax).contains(count) else {
+            return nil
+        }
+        self = .vector(numbers)
+    }
+
     /// This is a JSON scalar as a feature's value; nil for arrays, objects and bytes.
     init?(_ value: WireValue) {
         switch value {
@@ -31,6 +51,7 @@ extension WireScalar {
         case .integer(let number): .integer(number)
         case .number(let number): .number(number)
         case .text(let text): .string(text)
+        case .vector(let numbers): .array(numbers.map { .number($0) })
         }
     }
 }
@@ -112,6 +133,8 @@ public struct WireRow: Equatable, Sendable {
                         case .integer(let number): (feature.name, .int(number))
                         case .number(let number): (feature.name, .double(number))
                         case .text(let text): (feature.name, .string(text))
+                        case .vector(let numbers):
+                            (feature.name, .array(numbers.map { .double($0) }))
                         }
                     })
             ))

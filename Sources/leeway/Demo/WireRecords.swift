@@ -56,7 +56,7 @@ struct WireRecords: Sendable {
         }
         func features(_ names: [String], _ kind: FeatureKind) -> [JSONValue] {
             names.map {
-                .object([("name", .string($0)), ("kind", .string(kind.rawValue))])
+                .object([("name", .string($0)), ("kind", .string(kind.name))])
             }
         }
         members.append(

@@ -830,7 +830,9 @@ function featureOf(measurement) {
 }
 
 async function readDrift(model) {
-    const featureCount = model.features?.length ?? 0;
+    // A text or a vector is measured through several numbers.
+    const featureCount = (model.features ?? []).reduce(
+        (sum, feature) => sum + (feature.measured?.length ?? 1), 0);
     const span = spanMilliseconds(model.window_suggestion);
     const from = milliseconds(model.extent?.from), to = milliseconds(model.extent?.to);
     const parameters = { statistic: "psi" };

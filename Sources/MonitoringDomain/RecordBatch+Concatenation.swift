@@ -57,18 +57,35 @@ extension PredictionBatch {
         _ place: Int, of batches: [PredictionBatch], _ counts: [Int], _ rowCount: Int
     ) -> FeatureColumn {
         var numbers: [Double] = []
+        var singles: [Float] = []
         var texts: [TextColumn] = []
+        var isPresent: [Bool] = []
         for batch in batches {
             switch batch.features[place].column {
             case .numeric(let values):
                 if numbers.isEmpty { numbers.reserveCapacity(rowCount) }
                 numbers.append(contentsOf: values)
-            case .categorical(let column): texts.append(column)
+            case .single(let values): singles.append(contentsOf: values)
+            case .categorical(let column), .text(let column): texts.append(column)
+            case .vector(let column):
+                isPresent.append(contentsOf: column.isPresent)
+                numbers.append(contentsOf: column.numbers)
             }
         }
+        let first = batches[0].features[place].column
         precondition(
-            texts.isEmpty || (numbers.isEmpty && texts.count == batches.count), "mixed columns")
-        return texts.isEmpty ? .numeric(numbers) : .categorical(.concatenation(of: texts, counts))
+            batches.allSatisfy { $0.features[place].column.kind == first.kind }, "mixed columns")
+        switch first {
+        case .numeric: return .numeric(numbers)
+        case .single: return .single(singles)
+        case .categorical: return .categorical(.concatenation(of: texts, counts))
+        case .text: return .text(.concatenation(of: texts, counts))
+        case .vector(let column):
+            return .vector(
+                VectorColumn(
+                    dimension: column.dimension, precision: column.precision,
+                    isPresent: isPresent, numbers: numbers))
+        }
     }
 }
 

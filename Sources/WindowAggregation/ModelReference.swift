@@ -68,7 +68,7 @@ public struct ModelReference: Sendable, Equatable {
         prediction = NumericReference(batches.map { $0.predictionColumn(for: schema.task) })
         label = CategoricalReference(batches.map(\.labels))
         truth = Self.truth(batches, task: schema.task, label: label, prediction: prediction)
-        scoreEdges = prediction.edges.refinedForScores
+        scoreEdges = prediction.edges.forScores
         outcomes = OutcomeProfile(scoreBinCount: scoreEdges.binCount)
         truthCounts = TruthProfile(for: truth)
         for batch in batches {
@@ -105,7 +105,7 @@ public struct ModelReference: Sendable, Equatable {
         self.truth = truth
         self.outcomeWindow = outcomeWindow
         truthCounts = TruthProfile(for: truth)
-        scoreEdges = prediction.edges.refinedForScores
+        scoreEdges = prediction.edges.forScores
         outcomes = OutcomeProfile(scoreBinCount: scoreEdges.binCount)
     }
 
@@ -259,12 +259,18 @@ extension BinEdges {
     /// Bins of each of these octaves; and so the relative width of a bin, at most 5 %.
     private static let scoreStepCount = 20
 
+    /// Those of a reference without scores are one value: every model has it that learns its reference.
+    private static let forNoScores = BinEdges(reference: []).refinedForScores
+
+    /// This is the bins in which scores with ground truth are counted.
+    fileprivate var forScores: BinEdges { edges.isEmpty ? Self.forNoScores : refinedForScores }
+
     /// This is the bins of scores for the area under the curve: of the reference's edges in 0...1 its atoms
     /// and every second other one, and a fixed grid that is as fine near 0 and 1 as it is in the middle.
     ///
     /// A model that has drifted gives scores where its reference had hardly any, and in one wide bin the area
     /// would be unknown. The grid is plain arithmetic, so every machine makes the same one.
-    fileprivate var refinedForScores: BinEdges {
+    private var refinedForScores: BinEdges {
         var chosen: Set<Double> = [Double(0).nextDown, 0, 0.5, Double(1).nextDown, 1]
         for octave in 1...Self.scoreOctaveCount {
             let start = 1 / Double(2 << octave)

@@ -61,6 +61,37 @@ import Testing
         #expect(whole.errors.text(at: 1) == "timeout")
     }
 
+    @Test func `columns of every kind are joined`() throws {
+        func one(_ number: Double, hasVector: Bool) throws -> PredictionBatch {
+            var batch = try row(number, text: "a", label: nil)
+            batch.features += [
+                ("s", .single([Float(number)])),
+                ("free", .text(TextColumn(codes: [0], dictionary: ["\(number)"]))),
+                (
+                    "v",
+                    .vector(
+                        VectorColumn(
+                            dimension: 2, precision: .float64, isPresent: [hasVector],
+                            numbers: hasVector ? [number, -number] : []))
+                ),
+            ]
+            return batch
+        }
+
+        let whole = PredictionBatch.concatenation(of: [
+            try one(1, hasVector: true), try one(2, hasVector: false), try one(3, hasVector: true),
+        ])
+
+        #expect(whole.features[2].column == .single([1, 2, 3]))
+        #expect(
+            whole.features[3].column
+                == .text(TextColumn(codes: [0, 1, 2], dictionary: ["1.0", "2.0", "3.0"])))
+        let vectors = VectorColumn(
+            dimension: 2, precision: .float64, isPresent: [true, false, true],
+            numbers: [1, -1, 3, -3])
+        #expect(whole.features[4].column == .vector(vectors))
+    }
+
     @Test func `large dictionaries are joined as small ones are`() throws {
         let names = (0..<40).map { "text \($0 % 23)" }
         let whole = PredictionBatch.concatenation(

@@ -57,7 +57,9 @@ public struct MeasurementsQuestion: Sendable, Equatable {
     ]
 
     /// These are the features that a statistic of features is told of: those that were asked for, else all
-    /// that have it. A text or a vector is measured through others, and yet is missing, or of another type,
+    /// that have it.
+    ///
+    /// A text or a vector is measured through others, and yet is missing, or of another type,
     /// itself.
     func subjects(of statistic: Statistic, _ schema: ModelSchema) -> [String] {
         guard features.isEmpty else { return features }

@@ -1,6 +1,6 @@
 import ByteCoding
 
-/// Numbers of single precision in the log, in the forms of `PackedColumns`:
+/// This is how numbers of single precision stand in the log: in the forms of `PackedColumns`.
 ///
 ///     singles   byte 0xFF, then the bits [count] u32; or byte power, byte width, base i64, codes [count]
 ///               of that many bytes, 1 or 2: a value is the nearest single to (base + code) / 10^power,

@@ -22,8 +22,9 @@ extension PredictionBatch {
 }
 
 extension FeatureColumn {
-    /// [measures][rowCount]; NaN where the value is missing, and for the shares of an empty text. Nil where
-    /// the column is counted itself.
+    /// [measures][rowCount]; nil where the column is counted itself.
+    ///
+    /// NaN where the value is missing, and for the shares of an empty text.
     fileprivate var measures: [[Double]]? {
         switch self {
         case .numeric, .single, .categorical: nil

@@ -192,6 +192,6 @@ private func codeSize(_ count: Int) -> Int {
 }
 
 /// This is the part of every row that is never packed.
-private let identitySizeBytes = 16
+let identitySizeBytes = 16
 /// Values in one batch: more than a body can hold, and less than the memory.
 private let cellCountMax = 1 << 28

@@ -33,7 +33,7 @@ public import MonitoringDomain
 ///     activated     model text · id text
 ///     half          side u8 · key (high u64, low u64) · arrival i64 · rank u8 · of kind 11 moment i64 ·
 ///                   as predictions
-///     other types   as predictions · names of features, a text column
+///     other types   rowCount count · names of features, a text column · as predictions
 ///     text column   count · dictionary texts · codes [rowCount], each in 1, 2 or 4 bytes, the
 ///                   least that holds every code and the largest value, which is missing; none
 ///                   where there is no text
@@ -57,8 +57,9 @@ public enum InputCoding {
             writer.write(batch)
         case .typeErrors(let batch, let features):
             writer.write(UInt8(12))
-            writer.write(batch)
+            writer.writeCount(batch.rowCount)
             writer.write(features, batch.rowCount)
+            writer.write(batch)
         case .pinReference(let batch, let pinnedAt):
             writer.write(UInt8(3))
             writer.write(pinnedAt.milliseconds)
@@ -169,8 +170,15 @@ extension ByteReader {
         case 10: return .inference(try readHalf(hasMoment: false))
         case 11: return .inference(try readHalf(hasMoment: true))
         case 12:
+            // Each row has an identity in the batch that follows.
+            let rowCount = try readCount(elementSize: identitySizeBytes)
+            let features = try readTextColumn(rowCount)
+            let start = offset
             let batch = try readPredictions()
-            return .typeErrors(batch, features: try readTextColumn(batch.rowCount))
+            guard batch.rowCount == rowCount else {
+                throw .invalid(offset: start, reason: "\(batch.rowCount) rows, not \(rowCount)")
+            }
+            return .typeErrors(batch, features: features)
         case let kind: throw .invalid(offset: offset - 1, reason: "\(kind) is no kind of input")
         }
     }

@@ -167,7 +167,80 @@ public struct RecordDecoder: Sendable {
     private func open(
         _ body: RecordBody, countsTypeErrors: Bool = false
     ) throws(RecordDecodingError) -> RecordCursor {
-    /// This is a cursor over a copy of `body`, which is UTF-8.
-    private func open(
-        _ body: [UInt8], countsTypeErrors: Bool = false
-    ) throws(RecordDecodingError) -> RecordCursor {
+        let scanner = JSONScanner(body, limits: limits, seed: seed)
+        if let offset = offsetOfInvalidUTF8(scanner.start, count: body.count) {
+            let error = scanner.malformed("invalid UTF-8", at: scanner.start + offset)
+            scanner.deallocate()
+            throw error
+        }
+        return RecordCursor(scanner, countsTypeErrors: countsTypeErrors)
+    }
+}
+
+/// This is values of one model that are of another type than their features'.
+public struct TypeErrors: Equatable, Sendable {
+    /// A row for each value, with time, version and segments of its record.
+    public var batch: PredictionBatch
+    /// [rowCount]: the features' names.
+    public var features: TextColumn
+}
+
+/// This is a constant text as padded bytes.
+private struct Constant {
+    let text: ByteText
+    private let memory: UnsafeMutablePointer<UInt8>
+
+    init(_ string: StaticString) {
+        memory = UnsafeMutablePointer<UInt8>.allocate(capacity: string.utf8CodeUnitCount + 8)
+        memory.update(repeating: 0, count: string.utf8CodeUnitCount + 8)
+        memory.update(from: string.utf8Start, count: string.utf8CodeUnitCount)
+        text = ByteText(start: UnsafePointer(memory), count: string.utf8CodeUnitCount)
+    }
+
+    func deallocate() { memory.deallocate() }
+}
+
+/// This is which model's columns a record goes to.
+private struct ModelPlaces {
+    private(set) var models: [ModelID] = []
+    private let defaultModel: ModelID?
+    private var placeOfModel: [ModelID: Int] = [:]
+    /// Neighbouring records are mostly of one model.
+    private var lastName: [UInt8] = []
+    private var lastPlace: Int?
+    private var defaultPlace: Int?
+
+    init(defaultModel: ModelID?) { self.defaultModel = defaultModel }
+
+    /// This is the place of the row's model in `models`; nil where the record has been refused.
+    mutating func place(
+        of row: RecordRow, _ input: inout RecordCursor
+    ) throws(RecordDecodingError) -> Int? {
+        guard let name = row.model else {
+            if let defaultPlace { return defaultPlace }
+            guard let defaultModel else {
+                try input.refuse("/model", "a record needs a model")
+                return nil
+            }
+            let place = place(of: defaultModel)
+            defaultPlace = place
+            return place
+        }
+        if let lastPlace, name.buffer.elementsEqual(lastName) { return lastPlace }
+        guard let model = ModelID(name.string) else {
+            try input.refuse("/model", "\"\(name.excerpt)\" is no name of a model")
+            return nil
+        }
+        let place = place(of: model)
+        lastName = Array(name.buffer)
+        lastPlace = place
+        return place
+    }
+
+    private mutating func place(of model: ModelID) -> Int {
+        if let place = placeOfModel[model] { return place }
+        models.append(model)
+        placeOfModel[model] = models.count - 1
+        return models.count - 1
+    }
+}

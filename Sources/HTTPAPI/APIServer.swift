@@ -58,7 +58,10 @@ public struct APIServer: Sendable {
         let gate = ConnectionGate(limits: options.limits, hosts: options.hosts) {
             access.problem(of: &$0, from: $1)
         }
-        let tls = try options.tls?.context()
+        let tls = try options.tls.map {
+            try TLSContexts(
+                $0, logger: Logger(label: "leeway") { StreamLogHandler.standardError(label: $0) })
+        }
         // The server's own lines say nothing that ours do not, at a stop it reports each open connection as
         // an error, and each request would fill in a line that nobody sees.
         let logger = Logger(label: "leeway.server") { _ in SwiftLogNoOpLogHandler() }

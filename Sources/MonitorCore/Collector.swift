@@ -112,9 +112,9 @@ public struct Collector: Sendable {
         withModel(model) { $0.choose(source, at: time, position: position) }
     }
 
-    mutating func finish(_ refolding: consuming Refolding) {
+    mutating func finish(_ refolding: consuming Refolding, since time: EventTime?) {
         let model = refolding.model
-        withModel(model) { [refolding] in $0.finish(refolding) }
+        withModel(model) { [refolding] in $0.finish(refolding, since: time) }
     }
 
     /// Takes the event-time ranges that late rows changed, by model, of the models that are asked for; nil for

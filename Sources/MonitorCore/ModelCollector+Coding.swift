@@ -27,6 +27,8 @@ extension ModelCollector {
         writer.write(watermark?.milliseconds ?? 0)
         writer.write(referenceStart != nil)
         writer.write(referenceStart?.milliseconds ?? 0)
+        writer.write(profiledSince != nil)
+        writer.write(profiledSince?.milliseconds ?? 0)
         join.encode(to: &writer)
         pairing.encode(to: &writer)
         writer.writeCount(waiting.count)
@@ -74,6 +76,9 @@ extension ModelCollector {
         let hasReference = try reader.readBool()
         let start: Int64 = try reader.read()
         referenceStart = hasReference ? EventTime(milliseconds: start) : nil
+        let isTrimmed = try reader.readBool()
+        let since: Int64 = try reader.read()
+        profiledSince = isTrimmed ? EventTime(milliseconds: since) : nil
         join = try OutcomeJoin(decoding: &reader, storage: storage(schema.model))
         pairing = try InferencePairing(decoding: &reader)
         let batchCount = try reader.readCount()

@@ -43,6 +43,9 @@ extension ModelCollector {
     public func measure(
         _ statistics: [Statistic], as query: MeasurementQuery, window: TimeWindow
     ) -> [Measurement] {
+        if let profiledSince, window.start < profiledSince {
+            return statistics.map { absence(of: $0, query, window, profiledSince) }
+        }
         let areDetectors = statistics.contains { $0.group == .detector && $0 != .drift }
         guard !areDetectors else {
             return statistics.map { statistic in
@@ -57,6 +60,18 @@ extension ModelCollector {
             return aggregator.measure(statistics, as: query, window: window)
         }
         return measureEarly(statistics, query, window)
+    }
+
+    /// This is what is said of a window whose rows were partly gone from the log.
+    private func absence(
+        of statistic: Statistic, _ query: MeasurementQuery, _ window: TimeWindow,
+        _ start: EventTime
+    ) -> Measurement {
+        Measurement(
+            model: query.model, statistic: statistic, feature: query.feature,
+            version: query.version, segment: query.segment, window: window,
+            reading: .undefined(reason: "the log began at \(start) when the reference was profiled"),
+            count: 0)
     }
 
     /// What needs no reference is told of the waiting rows.

@@ -159,7 +159,11 @@ extension ModelCollector {
     /// Takes the panes that a refolding made, of all inputs so far.
     ///
     /// What was asked for and declared meanwhile stays as it is here.
-    mutating func finish(_ refolding: consuming Refolding) {
+    ///
+    /// - Parameters:
+    ///   - refolding: What was folded.
+    ///   - time: Rows of earlier event times may be missing from the log; nil where it is whole.
+    mutating func finish(_ refolding: consuming Refolding, since time: EventTime?) {
         guard let pending, pending.id == refolding.id else { return }
         self.pending = nil
         switch refolding.outcome {
@@ -168,6 +172,7 @@ extension ModelCollector {
         case .success(let other):
             aggregator = other.aggregator
             aggregator.update(schema: schema)
+            profiledSince = time
             waiting = []
             waitingOutcomes = []
             if pending.isResegmented {

@@ -61,6 +61,10 @@ public struct ModelCollector: Sendable {
     /// time, however old they are; nil without one.
     public internal(set) var referenceStart: EventTime?
 
+    /// Windows that begin earlier hold rows that were no longer in the log when the reference in force was
+    /// profiled; nil where none were missing.
+    public internal(set) var profiledSince: EventTime?
+
     /// Makes the share of a model of which no record has come.
     ///
     /// - Parameters:

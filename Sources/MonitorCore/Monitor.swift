@@ -30,6 +30,17 @@ public struct Monitor: Sendable {
     /// Models of which an input came since they were last judged.
     private var touched: Set<ModelID> = []
 
+    /// This is where the log begins, as far as anything is read from it again.
+    public private(set) var logStart = LogStart()
+
+    /// This is the end of what was taken away from the log's beginning.
+    public struct LogStart: Sendable, Equatable {
+        /// The last position that nothing reads any more; 0 where the log is whole.
+        public var position: Int64 = 0
+        /// Rows of later event times lie all behind it; nil where the log is whole.
+        public var time: EventTime?
+    }
+
     /// Makes the monitor of an empty log.
     ///
     /// - Parameters:
@@ -83,6 +94,10 @@ public struct Monitor: Sendable {
             let refolding = collector.models[model]?.refolding
             if refolding?.id == id { application.refolding = refolding }
         case .declareSchema(let schema): collector.declare(schema, at: position)
+        case .trimLog(let end, let time):
+            if end > logStart.position, end < position {
+                logStart = LogStart(position: end, time: max(logStart.time ?? time, time))
+            }
         case .rules(let files):
             application.effects = judge.load(files)
             collector.watch(judge.engine.rules)
@@ -101,7 +116,7 @@ public struct Monitor: Sendable {
     /// Puts the reference in force whose refolding has folded every input through the newest one.
     public mutating func finish(_ refolding: consuming Refolding) {
         touched.insert(refolding.model)
-        collector.finish(refolding)
+        collector.finish(refolding, since: logStart.time)
     }
 
     private var occasion: ModelCollector.Occasion {
@@ -132,7 +147,7 @@ public struct Monitor: Sendable {
     // MARK: - Snapshot
 
     /// The format of a snapshot; another number means that the log is folded from its start.
-    private static let snapshotVersion: UInt32 = 10
+    private static let snapshotVersion: UInt32 = 11
 
     /// This is the whole state as bytes; equal states have equal bytes.
     public func snapshot() -> [UInt8] {
@@ -140,6 +155,8 @@ public struct Monitor: Sendable {
         writer.write(Self.snapshotVersion)
         writer.write(clock == .event)
         writer.write(position)
+        writer.write(logStart.position)
+        writer.write(logStart.time?.milliseconds ?? 0)
         collector.encode(to: &writer)
         judge.encode(to: &writer)
         writer.write(touched.map(\.rawValue).sorted())
@@ -163,6 +180,13 @@ public struct Monitor: Sendable {
         guard position >= 0 else {
             throw .invalid(offset: reader.offset, reason: "position \(position)")
         }
+        let start: Int64 = try reader.read()
+        let time: Int64 = try reader.read()
+        guard (0...position).contains(start) else {
+            throw .invalid(offset: reader.offset, reason: "the log begins after \(start)")
+        }
+        logStart = LogStart(
+            position: start, time: start > 0 ? EventTime(milliseconds: time) : nil)
         collector = try Collector(decoding: &reader, storage: storage)
         judge = try Judge(decoding: &reader)
         collector.watch(judge.engine.rules)

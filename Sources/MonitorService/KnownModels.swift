@@ -61,6 +61,12 @@ struct KnownModels: Sendable {
         }
     }
 
+    /// The longest time that a record of any model is taken for.
+    var longestHorizon: Int64 {
+        let spans = kinds.keys.map { horizons[$0] ?? ModelSchema.defaultRetentionMilliseconds }
+        return spans.max() ?? ModelSchema.defaultRetentionMilliseconds
+    }
+
     /// The first event time that a model takes: the horizon behind the clock, or the first row of its
     /// reference, whichever is earlier.
     ///
@@ -134,7 +140,7 @@ struct KnownModels: Sendable {
                 additions.horizons[schema.model] = horizon
             }
             return check(schema.model, schema.features.map { ($0.name, $0.kind) }, &additions)
-        case .rules, .tick, .report, .chooseReference, .activateReference, .typeErrors:
+        case .rules, .tick, .report, .chooseReference, .activateReference, .typeErrors, .trimLog:
             return []
         }
     }

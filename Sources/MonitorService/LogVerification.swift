@@ -1,7 +1,7 @@
 import Foundation
 public import MonitorCore
 public import MonitorStore
-import MonitoringDomain
+public import MonitoringDomain
 import RecordCoding
 import WindowAggregation
 
@@ -21,11 +21,17 @@ public enum LogVerification {
         public var rowCount = 0
         /// Models that were compared.
         public var modelCount = 0
+        /// The position from which on the log was folded; what was before was taken as it is stored.
+        public var start: Int64 = 0
+        /// Models whose reference was made of rows that the log no longer has: they cannot be compared.
+        public var incomparable: Set<ModelID> = []
         /// Sentences; nothing where all is equal.
         public var differences: [String] = []
     }
 
     /// Folds the log again, from its first entry to the last that `state` has seen, and compares.
+    ///
+    /// Where the log's beginning was taken away, it begins with the state that is stored for that place.
     ///
     /// - Parameters:
     ///   - state: What is stored: the newest snapshot and the log's tail.
@@ -40,14 +46,26 @@ public enum LogVerification {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let files = PartitionFiles(dataDirectory: folder.path)
         var again = Monitor(clock: state.clock, storage: files.storage(isReadOnly: false))
+        if try store.isTrimmed {
+            again = try base(of: store, files: files)
+            report.start = again.position
+        }
         var ids: [ModelID: CountedIDs] = [:]
         var idCount = 0
-        try store.forEachEntry(after: 0, through: state.position) { entry in
+        let start = report.start
+        try store.forEachEntry(after: start, through: state.position) { entry in
+            if !entry.isLinked,
+                !store.findings.lost.contains(where: { $0.contains(entry.position - 1) })
+            {
+                report.differences.append(
+                    "the entry at \(entry.position) does not follow the one before it")
+            }
             let input = try LogPayload.decode(entry.payload)
             report.entryCount += 1
             report.rowCount += input.rowCount
             let application = again.apply(input, at: entry.position)
             if let refolding = application.refolding {
+                if again.logStart.position < start { report.incomparable.insert(refolding.model) }
                 try MonitorRunner.finish(
                     refolding, of: &again, through: entry.position, from: store)
             }
@@ -56,8 +74,12 @@ public enum LogVerification {
             }
         }
         report.modelCount = state.collector.models.count
-        report.differences = differences(state, again)
-        guard idCount <= countedIDsMax else { return report }
+        report.differences += store.findings.lost.filter { $0.upperBound > start }.map {
+            "the entries from \($0.lowerBound) to \($0.upperBound) are lost"
+        }
+        report.differences += differences(state, again, besides: report.incomparable)
+        // What was counted before the log's beginning is known to the join alone.
+        guard start == 0, idCount <= countedIDsMax else { return report }
         for (model, counted) in ids {
             guard let collector = again.collector.models[model] else { continue }
             // What is older than the horizon counts nowhere, or again; halves are joined elsewhere.
@@ -87,9 +109,27 @@ public enum LogVerification {
         }
     }
 
-    private static func differences(_ stored: Monitor, _ again: Monitor) -> [String] {
+    /// The state at which the log begins, with its sealed ids.
+    private static func base(of store: SQLiteStore, files: PartitionFiles) throws -> Monitor {
+        let first = try store.firstPosition ?? 1
+        guard let place = try store.snapshotPositions().last(where: { $0 + 1 >= first }),
+            let bytes = try store.snapshot(at: place)
+        else { throw StoreError.corrupt("the state at the log's beginning, \(first), is missing") }
+        let stored = PartitionFiles(dataDirectory: store.directory).storage(isReadOnly: true)
+        let own = files.storage(isReadOnly: false)
+        return try Monitor(snapshot: try LogPayload.decompress(bytes)) { model in
+            PartitionStorage(
+                make: { name, write in own(model).make(name, write) },
+                open: { name in own(model).open(name) ?? stored(model).open(name) })
+        }
+    }
+
+    private static func differences(
+        _ stored: Monitor, _ again: Monitor, besides incomparable: Set<ModelID>
+    ) -> [String] {
         var differences: [String] = []
         let models = Set(stored.collector.models.keys).union(again.collector.models.keys)
+            .subtracting(incomparable)
         for model in models.sorted() {
             guard let left = stored.collector.models[model],
                 let right = again.collector.models[model]

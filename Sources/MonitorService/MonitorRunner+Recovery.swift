@@ -1,8 +1,10 @@
+import ByteCoding
 public import Logging
 public import MonitorCore
 public import MonitorStore
 import MonitoringDomain
 import Synchronization
+import WindowAggregation
 
 extension MonitorRunner {
     /// This is what a recovery has found.
@@ -32,20 +34,9 @@ extension MonitorRunner {
     ) throws -> Recovery {
         let storage = PartitionFiles(dataDirectory: store.directory)
             .storage(isReadOnly: !keepsEffects)
-        var monitor = Monitor(clock: clock ?? .event, storage: storage)
-        for snapshot in try store.snapshots() {
-            do {
-                let restored = try Monitor(
-                    snapshot: try LogPayload.decompress(snapshot.bytes), storage: storage)
-                guard clock == nil || restored.clock == clock else { break }
-                monitor = restored
-                break
-            } catch {
-                logger.warning(
-                    "snapshot not usable, folding more of the log",
-                    metadata: ["reason": "\(error)", "position": "\(snapshot.position)"])
-            }
-        }
+        var monitor =
+            try newestState(of: store, clock: clock, storage: storage, logger)
+            ?? Monitor(clock: clock ?? .event, storage: storage)
         var recovery = Recovery(monitor: monitor, snapshotPosition: monitor.position)
         var effects: [StoredEffect] = []
         var answers = RecoveredAnswers(
@@ -86,6 +77,33 @@ extension MonitorRunner {
         return recovery
     }
 
+    /// This is the state of the newest snapshot that can be used; nil where the log is folded from its start.
+    private static func newestState(
+        of store: SQLiteStore, clock: Monitor.Clock?,
+        storage: @escaping @Sendable (ModelID) -> PartitionStorage, _ logger: Logger
+    ) throws -> Monitor? {
+        let first = try store.isTrimmed ? try store.firstPosition ?? 1 : 1
+        for position in try store.snapshotPositions() where position + 1 >= first {
+            do {
+                guard let bytes = try store.snapshot(at: position) else {
+                    throw ByteReadingError.invalid(offset: 0, reason: "its checksum does not hold")
+                }
+                let restored = try Monitor(
+                    snapshot: try LogPayload.decompress(bytes), storage: storage)
+                if clock == nil || restored.clock == clock { return restored }
+                break
+            } catch {
+                logger.warning(
+                    "snapshot not usable, folding more of the log",
+                    metadata: ["reason": "\(error)", "position": "\(position)"])
+            }
+        }
+        guard first > 1 else { return nil }
+        throw StoreError.cannotOpen(
+            "the log begins at \(first), and no snapshot from there on can be used with this clock and "
+                + "by this version of leeway; start it as it was, or put a backup in its place")
+    }
+
     /// Folds what a refolding still needs, and puts its reference in force; it has folded the inputs
     /// through `folded` already, none where that is 0.
     static func finish(
@@ -93,20 +111,21 @@ extension MonitorRunner {
         through position: Int64, from store: SQLiteStore
     ) throws {
         var refolding = refolding
+        let start = monitor.logStart.position
         if folded == 0, refolding.needsSelection {
-            try store.forEachEntry(after: 0, through: refolding.selectionEnd) { entry in
+            try store.forEachEntry(after: start, through: refolding.selectionEnd) { entry in
                 refolding.select(entry)
             }
         }
-        try store.forEachEntry(after: folded, through: position) { entry in
+        try store.forEachEntry(after: max(folded, start), through: position) { entry in
             refolding.fold(entry)
         }
         monitor.finish(refolding)
     }
 
-    /// Leaves a refolding for its activation, done through `position`.
-    func offer(_ refolding: Refolding, through position: Int64) {
-        offers.withLock { $0[refolding.model] = (refolding, position) }
+    /// Leaves a refolding for its activation, done from after `start` through `position`.
+    func offer(_ refolding: Refolding, after start: Int64, through position: Int64) {
+        offers.withLock { $0[refolding.model] = (refolding, start, position) }
     }
 
     /// Does the same with what was done in the background, where that is the refolding in question.
@@ -114,7 +133,10 @@ extension MonitorRunner {
         _ refolding: Refolding, of monitor: inout Monitor, through position: Int64
     ) throws {
         let offer = offers.withLock { $0.removeValue(forKey: refolding.model) }
-        if let offer, offer.refolding.id == refolding.id {
+        // A replay begins where the log begins at the activation, so this must have done so too.
+        if let offer, offer.refolding.id == refolding.id,
+            offer.start == monitor.logStart.position
+        {
             try Self.finish(
                 offer.refolding, after: offer.position, of: &monitor, through: position,
                 from: store)

@@ -11,7 +11,8 @@ extension Input {
     var isIngest: Bool {
         switch self {
         case .predictions, .typeErrors, .groundTruth, .inference, .pinReference: true
-        case .chooseReference, .activateReference, .rules, .tick, .report, .declareSchema: false
+        case .chooseReference, .activateReference, .rules, .tick, .report, .declareSchema, .trimLog:
+            false
         }
     }
 }

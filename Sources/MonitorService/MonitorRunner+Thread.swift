@@ -184,7 +184,11 @@ extension MonitorRunner {
         }
         do {
             try store.commit(
-                snapshot: bytes, effects: state.unstoredEffects, position: monitor.position,
+                snapshot: StoredSnapshot(
+                    bytes: bytes, logStart: monitor.logStart.position,
+                    reaches: monitor.collector.watermark?.milliseconds,
+                    files: monitor.partitionNames.sorted()),
+                effects: state.unstoredEffects, position: monitor.position,
                 settled: state.unsettledRecords)
             state.unstoredEffects = []
             state.unsettledRecords = []
@@ -192,12 +196,10 @@ extension MonitorRunner {
             logger.warning("snapshot not stored", metadata: ["reason": "\(error)"])
             return false
         }
-        state.storedNames = state.storedNames.suffix(1) + [monitor.partitionNames]
-        // A snapshot of an earlier process may name others; two of this one have replaced it. And a
-        // merge that is under way has made a file that nobody names yet.
-        guard state.storedNames.count == 2, !state.isMerging else { return true }
-        files.keepOnly(
-            state.storedNames.reduce(state.monitor.partitionNames) { $0.union($1) })
+        // A merge that is under way has made a file that nobody names yet, and a snapshot of an earlier
+        // format does not say what it names.
+        guard !state.isMerging, let names = try? store.snapshotFiles() else { return true }
+        files.keepOnly(names.union(state.monitor.partitionNames))
         return true
     }
 

@@ -104,7 +104,7 @@ public final class MonitorRunner: Sendable {
     let reserve: ReserveFile
     let failure = Mutex<String?>(nil)
     /// Refoldings that were done in the background and wait for their activation.
-    let offers = Mutex<[ModelID: (refolding: Refolding, position: Int64)]>([:])
+    let offers = Mutex<[ModelID: (refolding: Refolding, start: Int64, position: Int64)]>([:])
 
     /// What the machine's thread owns.
     struct State: Sendable {
@@ -121,8 +121,6 @@ public final class MonitorRunner: Sendable {
         var unstoredEffects: [StoredEffect] = []
         /// Answers for which there was no room yet, or that a recovery has corrected.
         var unsettledRecords: [IdempotencyRecord] = []
-        /// The names of the partitions of the newest two snapshots that this process stored.
-        var storedNames: [Set<String>] = []
     }
 
     /// What waits for the writer.

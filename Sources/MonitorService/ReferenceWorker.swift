@@ -47,7 +47,7 @@ public final class ReferenceWorker: Sendable {
 
     /// Works until the task is cancelled.
     public func run() async {
-        await withTaskExecutorPreference(BackgroundExecutor()) { await work() }
+        await withTaskExecutorPreference(BackgroundExecutor("leeway-references")) { await work() }
     }
 
     private func work() async {
@@ -66,32 +66,36 @@ public final class ReferenceWorker: Sendable {
 
     /// Makes one waiting reference ready and activates it; false when none waits.
     public func workOnce() async throws -> Bool {
-        let waiting = try await runner.read { monitor -> (Refolding, Int64)? in
+        let waiting = try await runner.read { monitor -> (Refolding, Int64, Int64)? in
             for model in monitor.collector.models.keys.sorted() {
                 if let refolding = monitor.collector.models[model]?.refolding {
-                    return (refolding, monitor.position)
+                    return (refolding, monitor.logStart.position, monitor.position)
                 }
             }
             return nil
         }
-        guard let (refolding, position) = waiting else { return false }
+        guard let (refolding, start, position) = waiting else { return false }
         let (model, id) = (refolding.model, refolding.id)
         defer { progress.withLock { $0[model] = nil } }
-        guard let folded = try await fold(refolding, through: position) else { return true }
-        runner.offer(folded, through: position)
+        guard let folded = try await fold(refolding, after: start, through: position) else {
+            return true
+        }
+        runner.offer(folded, after: start, through: position)
         _ = try await runner.submit([.activateReference(model, id: id)])
         return true
     }
 
     /// Nil when a newer reference was asked for meanwhile.
-    private func fold(_ start: Refolding, through end: Int64) async throws -> Refolding? {
+    private func fold(
+        _ start: Refolding, after first: Int64, through end: Int64
+    ) async throws -> Refolding? {
         let store = try SQLiteStore(directory: directory, readOnly: true)
         defer { store.close() }
         var refolding = start
-        let total = end + (start.needsSelection ? start.selectionEnd : 0)
+        let total = end - first + (start.needsSelection ? max(0, start.selectionEnd - first) : 0)
         var done: Int64 = 0
         if start.needsSelection {
-            var position: Int64 = 0
+            var position = first
             while position < start.selectionEnd {
                 let last = min(position + Int64(Self.checkIntervalCount), start.selectionEnd)
                 try store.forEachEntry(after: position, through: last) { entry in
@@ -102,7 +106,7 @@ public final class ReferenceWorker: Sendable {
                 guard try await isWanted(start, done, total) else { return nil }
             }
         }
-        var position: Int64 = 0
+        var position = first
         while position < end {
             let last = min(position + Int64(Self.checkIntervalCount), end)
             try store.forEachEntry(after: position, through: last) { entry in
@@ -126,8 +130,10 @@ public final class ReferenceWorker: Sendable {
 }
 
 /// This is a thread of its own for long work, so that the threads that answer are free for answers.
-private final class BackgroundExecutor: TaskExecutor {
-    private let queue = DispatchQueue(label: "leeway-references", qos: .utility)
+final class BackgroundExecutor: TaskExecutor {
+    private let queue: DispatchQueue
+
+    init(_ label: String) { queue = DispatchQueue(label: label, qos: .utility) }
 
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)

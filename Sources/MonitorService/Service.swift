@@ -33,6 +33,7 @@ public final class Service: Sendable {
     private let isReady = Mutex(false)
     private let isDraining = Mutex(false)
     private let startedAt = WallClock.now()
+    private let clocks = Mutex(ClockWatch())
     private let space: @Sendable (String) -> DiskSpace?
 
     /// Opens the data directory and recovers.
@@ -112,6 +113,11 @@ public final class Service: Sendable {
                 if configuration.clock == .wall { group.addTask { [self] in await tick() } }
                 group.addTask { [self] in try await watchStorage() }
                 group.addTask { [self] in await watchSpace() }
+                group.addTask { [self] in
+                    await withTaskExecutorPreference(BackgroundExecutor("leeway-retention")) {
+                        await keepLog()
+                    }
+                }
                 defer { group.cancelAll() }
                 // Not waitForAll, which would wait for the others before it throws.
                 while try await group.next() != nil {}
@@ -150,7 +156,35 @@ public final class Service: Sendable {
     private func watchSpace() async {
         while !Task.isCancelled {
             runner.observe(space(configuration.dataDirectory))
+            let jump = clocks.withLock { $0.observe(WallClock.now(), at: .now) }
+            if let jump {
+                logger.warning("the wall clock has jumped", metadata: ["milliseconds": "\(jump)"])
+            }
             try? await Task.sleep(for: .milliseconds(500))
+        }
+    }
+
+    /// Lets the log begin later as time goes by, and removes what it no longer needs in small steps.
+    private func keepLog() async {
+        while !Task.isCancelled {
+            do {
+                // Event time says nothing of when records came, unless somebody has said how long.
+                let isTimed =
+                    configuration.clock == .wall || configuration.logKeeping.span != .horizon
+                let isTrusted = clocks.withLock { $0.isTrusted(at: .now) }
+                try await runner.decideLogStart(
+                    keeping: configuration.logKeeping,
+                    at: isTimed && isTrusted ? WallClock.now() : nil)
+                while try runner.removeTrimmedEntries() {
+                    try await Task.sleep(for: .milliseconds(100))
+                }
+                try await Task.sleep(for: .seconds(30))
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.warning("the log was not shortened", metadata: ["reason": "\(error)"])
+                try? await Task.sleep(for: .seconds(30))
+            }
         }
     }
 
@@ -265,14 +299,22 @@ public final class Service: Sendable {
 
     /// This is the service's own state, as the API shows it.
     public func statusJSON() async throws -> JSONValue {
-        let (position, ids) = try await runner.read { monitor in
-            (monitor.position, monitor.collector.models.count)
+        let (position, ids, start) = try await runner.read { monitor in
+            (monitor.position, monitor.collector.models.count, monitor.logStart)
         }
         return .object([
             ("service", .string("leeway")), ("version", .string(LeewayVersion.text)),
             ("started_at", .string("\(startedAt)")), ("position", .int(position)),
             ("applied", .int(position)), ("models", .int(Int64(ids))),
             ("clock", .string(configuration.clock.rawValue)),
+            ("clock_jump_total", .int(Int64(clocks.withLock { $0.jumpCount }))),
+            (
+                "log",
+                .object([
+                    ("begins_after", .int(start.position)),
+                    ("whole_since", start.time.map { .string("\($0)") } ?? .null),
+                ])
+            ),
             ("postgres", .string(relay?.state ?? "not configured")),
             ("deliveries", try deliveriesJSON()), ("storage", storageJSON),
             ("ingest", rejects.json),

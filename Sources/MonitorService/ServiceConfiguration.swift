@@ -17,6 +17,9 @@ public struct ServiceConfiguration: Sendable, Equatable {
     /// Records are refused while the log without a snapshot is longer, so that a recovery is short.
     public var tailSizeBytesMax = MonitorRunner.tailSizeBytesMax
 
+    /// How much of the log is kept.
+    public var logKeeping = LogKeeping()
+
     /// Checks every setting.
     ///
     /// - Parameters:

@@ -10,7 +10,8 @@ extension Input {
         case .inference(let half): half.batch.rowCount
         // Their records were refused.
         case .typeErrors: 0
-        case .rules, .tick, .report, .declareSchema, .chooseReference, .activateReference: 0
+        case .rules, .tick, .report, .declareSchema, .chooseReference, .activateReference, .trimLog:
+            0
         }
     }
 }

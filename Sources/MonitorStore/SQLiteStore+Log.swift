@@ -92,11 +92,13 @@ extension SQLiteStore {
     }
 
     /// Visits entries in order, from after `position` to `last` or the end.
+    ///
+    /// `body` may visit entries itself: a reference that is put in force is folded in the middle of a replay.
     public func forEachEntry(
         after position: Int64, through last: Int64?, _ body: (LogEntry) throws -> Void
     ) throws {
         do {
-            try writer.read { database in
+            try writer.unsafeReentrantRead { database in
                 let column = hasLinks ? "link" : "NULL"
                 let rows = try Row.fetchCursor(
                     database,

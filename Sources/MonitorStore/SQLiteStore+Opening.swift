@@ -155,6 +155,8 @@ extension SQLiteStore {
         ALTER TABLE snapshot ADD COLUMN made_at INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE snapshot ADD COLUMN log_start INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE snapshot ADD COLUMN is_milestone INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE snapshot ADD COLUMN reaches INTEGER;
+        ALTER TABLE snapshot ADD COLUMN files TEXT;
         CREATE TABLE lost (
             first INTEGER PRIMARY KEY,
             last INTEGER NOT NULL,

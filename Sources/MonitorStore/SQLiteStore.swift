@@ -44,6 +44,8 @@ public final class SQLiteStore: Sendable {
     let unfoldedSizeBytes = Mutex(0)
     /// The settings that durability rests on, read back.
     public let settings: [(name: String, value: String)]
+    /// How much of the log is kept.
+    let retention = Mutex(LogRetention())
     /// Keys of batches that are kept, by project.
     let keyCounts = Mutex<[String: Int]>([:])
 
@@ -91,6 +93,7 @@ public final class SQLiteStore: Sendable {
                 queue = try Self.open(directory, readOnly: false)
             }
         }
+        if !readOnly { try Self.unpackFiles(of: queue, directory) }
         writer = queue
         hasLinks = try Self.format(of: queue) >= 3
         settings = try Self.settings(of: queue, readOnly: readOnly)

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// This is why a private server could not be started.
 public struct TemporaryPostgresError: Error, CustomStringConvertible {
@@ -17,6 +18,8 @@ public final class TemporaryPostgres: @unchecked Sendable {
     /// The socket's directory.
     public let directory: String
     private let binaries: String
+    /// Our end of a pipe that nobody writes to: the watcher reads its end when we are gone, however we went.
+    private let lifeline: Mutex<Int32>
 
     /// This is true when `initdb` and `pg_ctl` are found.
     public static func isInstalled() -> Bool { binaryDirectory() != nil }
@@ -41,6 +44,7 @@ public final class TemporaryPostgres: @unchecked Sendable {
             throw TemporaryPostgresError(description: "PostgreSQL is not installed")
         }
         self.binaries = binaries
+        lifeline = Mutex(-1)
         let path = "/tmp/leeway-pg-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         directory = path
         dsn = "host=\(path) user=postgres dbname=postgres"
@@ -63,9 +67,55 @@ public final class TemporaryPostgres: @unchecked Sendable {
                     "-D", "\(path)/data", "-w", "-t", "30", "-l", "\(path)/log", "-o",
                     "-c listen_addresses= -c unix_socket_directories=\(path) -c fsync=off", "start",
                 ])
+            try watch()
         } catch {
             try? FileManager.default.removeItem(atPath: path)
             throw error
+        }
+    }
+
+    /// Starts a process that ends the server when this one has gone, and leaves nothing of it.
+    ///
+    /// It waits for the end of a pipe, which the kernel closes for a process that is killed too.
+    private func watch() throws(TemporaryPostgresError) {
+        var ends: [Int32] = [0, 0]
+        guard pipe(&ends) == 0 else {
+            throw TemporaryPostgresError(description: "pipe: errno \(errno)")
+        }
+        // Else whatever this process starts would hold our end open.
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        lifeline.withLock { $0 = ends[1] }
+        defer { close(ends[0]) }
+        // From its process number on, as `pg_ctl` does not wait for a server of another parent.
+        let script = """
+            read nothing; kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")" 2>/dev/null; \
+            sleep 1; rm -rf "$1"
+            """
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, ends[0], 0)
+        for descriptor in Int32(1)...2 {
+            posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_WRONLY, 0)
+        }
+        for descriptor in Int32(3)..<256 {
+            posix_spawn_file_actions_addclose(&actions, descriptor)
+        }
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        // A group of its own: what ends the group of a test must not end what cleans up behind it.
+        posix_spawnattr_setpgroup(&attributes, 0)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+        let words = ["/bin/sh", "-c", script, "watch", directory]
+        var texts: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
+        texts.append(nil)
+        defer { for text in texts { free(text) } }
+        var child = pid_t()
+        let failure = posix_spawn(&child, "/bin/sh", &actions, &attributes, texts, environ)
+        guard failure == 0 else {
+            throw TemporaryPostgresError(
+                description: "/bin/sh: \(String(cString: strerror(failure)))")
         }
     }
 
@@ -123,6 +173,10 @@ public final class TemporaryPostgres: @unchecked Sendable {
     public func stop() {
         try? runAsServer("pg_ctl", ["-D", "\(directory)/data", "-m", "immediate", "-w", "stop"])
         try? FileManager.default.removeItem(atPath: directory)
+        lifeline.withLock { end in
+            if end >= 0 { close(end) }
+            end = -1
+        }
     }
 
     deinit { stop() }

@@ -20,6 +20,9 @@ public enum Input: Equatable, Sendable {
     case report(TrainerReport, at: EventTime)
     /// A part of the schema that its owner declared.
     case declareSchema(ModelSchema)
+    /// Nothing reads the log through this position any more; rows of later event times than `reaching` lie
+    /// all behind it.
+    case trimLog(through: Int64, reaching: EventTime)
 }
 
 extension Input {
@@ -32,7 +35,7 @@ extension Input {
         case .inference(let half): half.batch.model
         case .declareSchema(let schema): schema.model
         case .chooseReference(let model, _, _), .activateReference(let model, _): model
-        case .rules, .tick, .report: nil
+        case .rules, .tick, .report, .trimLog: nil
         }
     }
 }

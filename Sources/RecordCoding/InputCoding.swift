@@ -8,7 +8,7 @@ public import MonitoringDomain
 ///     byte 0     version, 3
 ///     byte 1     kind: 1 predictions, 2 ground truth, 3 pinned reference, 4 rules, 5 tick,
 ///                6 report, 7 schema, 8 chosen reference, 9 activated reference, 10 inference half,
-///                11 inference half with its moment, 12 values of other types
+///                11 inference half with its moment, 12 values of other types, 13 trimmed log
 ///     …          the kind's fields, below
 ///     last 4     CRC-32C of everything before
 ///
@@ -31,6 +31,7 @@ public import MonitoringDomain
 ///     chosen        model text · time i64 · byte 0 span, from i64, to i64; or 1 first, count,
 ///                   optional version; or 2 moving, its name
 ///     activated     model text · id text
+///     trimmed       position i64 · time i64
 ///     half          side u8 · key (high u64, low u64) · arrival i64 · rank u8 · of kind 11 moment i64 ·
 ///                   as predictions
 ///     other types   rowCount count · names of features, a text column · as predictions
@@ -102,6 +103,10 @@ public enum InputCoding {
             writer.write(UInt8(9))
             writer.write(model.rawValue)
             writer.write(id)
+        case .trimLog(let position, let time):
+            writer.write(UInt8(13))
+            writer.write(position)
+            writer.write(time.milliseconds)
         }
         writer.write(crc32c(writer.bytes))
         return writer.bytes
@@ -150,6 +155,7 @@ extension ByteReader {
             }
             return .rules(files)
         case 5: return .tick(try readTime())
+        case 13: return .trimLog(through: try read(), reaching: try readTime())
         case 6:
             let time = try readTime()
             let requestID = try readText()

@@ -5,6 +5,7 @@ import Logging
 import MonitorCore
 import MonitorService
 import MonitorStore
+import MonitoringDomain
 
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -64,6 +65,14 @@ struct ServeCommand: AsyncParsableCommand {
             (default 256).
             """)
     var recoveryLogMib: String?
+    @Option(
+        help: """
+            How long the log keeps records that no state needs: a span like 30d, forever, or horizon, the \
+            longest of any model (default horizon).
+            """)
+    var logRetention: String?
+    @Option(help: "MiB that the log may grow to, about; older records go first (default none).")
+    var logSizeMib: String?
 
     func run() async throws {
         let settings = try Settings(
@@ -120,7 +129,9 @@ struct ServeCommand: AsyncParsableCommand {
             (.tlsCertificate, tlsCertificate), (.tlsKeyFile, tlsKeyFile),
             (.tlsClientCA, tlsClientCa), (.connections, connections), (.rateLimit, rateLimit),
             (.drainSeconds, drainSeconds), (.forwardEvents, forwardEvents),
-            (.recoveryLogMebibytes, recoveryLogMib), (.insecure, insecure ? "true" : nil),
+            (.recoveryLogMebibytes, recoveryLogMib),
+            (.logRetention, logRetention), (.logSizeMebibytes, logSizeMib),
+            (.insecure, insecure ? "true" : nil),
         ]
         return all.reduce(into: [:]) { flags, pair in flags[pair.0] = pair.1 }
     }
@@ -142,10 +153,32 @@ struct ServeCommand: AsyncParsableCommand {
             if let size = try settings.number(.recoveryLogMebibytes, 1...4_096) {
                 configuration.tailSizeBytesMax = size << 20
             }
+            configuration.logKeeping = try logKeeping(settings)
             return configuration
         } catch let error as ConfigurationError {
             throw CommandFailure(code: .usage, message: error.description)
         }
+    }
+
+    private func logKeeping(_ settings: Settings) throws -> LogKeeping {
+        var keeping = LogKeeping()
+        keeping.sizeBytes = try settings.number(.logSizeMebibytes, 1...1_000_000_000).map {
+            $0 << 20
+        }
+        switch settings[.logRetention] {
+        case nil, "horizon": keeping.span = .horizon
+        case "forever": keeping.span = .forever
+        case let text?:
+            guard case .milliseconds(let span)? = WindowSpan(text), span >= WindowSpan.minute else {
+                throw CommandFailure(
+                    code: .usage,
+                    message:
+                        "log_retention: found \"\(text)\", expected a span like 30d, horizon or forever"
+                )
+            }
+            keeping.span = .milliseconds(span)
+        }
+        return keeping
     }
 
     private func tlsFiles(_ settings: Settings) throws -> TLSFiles? {

@@ -13,6 +13,8 @@ enum Setting: String, CaseIterable {
     case drainSeconds = "drain_seconds"
     case forwardEvents = "forward_events"
     case recoveryLogMebibytes = "recovery_log_mib"
+    case logRetention = "log_retention"
+    case logSizeMebibytes = "log_size_mib"
 
     /// This is the name of the environment variable.
     var variable: String { "LEEWAY_" + rawValue.uppercased() }

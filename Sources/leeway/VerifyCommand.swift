@@ -36,6 +36,12 @@ struct VerifyCommand: ParsableCommand {
         print(
             "verified: \(report.entryCount) entries, \(report.rowCount) records, "
                 + "\(report.modelCount) models; no difference")
+        if report.start > 0 {
+            print("the log begins after position \(report.start): what was before is not in it")
+        }
+        for model in report.incomparable.sorted() {
+            print("not compared: \(model), whose reference was made of rows before that")
+        }
     }
 }
 

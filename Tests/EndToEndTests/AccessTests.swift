@@ -217,13 +217,14 @@ extension EndToEndTests {
                 let run = try CommandRun(openssl, arguments)
                 #expect(run.status == 0, "\(run.errors)")
             }
-            for name in ["server", "client", "stranger"] {
+            func makePair(_ name: String) throws {
                 try make(
                     "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
                     "-nodes", "-keyout", path("\(name).key"), "-out", path("\(name).pem"), "-days",
                     "2",
                     "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
             }
+            for name in ["server", "client", "stranger"] { try makePair(name) }
             let made = try site.key("read", "--certificate", path("client.pem"))
             #expect(!made.hasPrefix("lwy_"))
             let port = try freePort()
@@ -257,6 +258,16 @@ extension EndToEndTests {
             #expect(try status("/readyz", as: "stranger") == "000")
             #expect(try status("/readyz", as: "client", "--tls-max", "1.1") == "000")
             #expect(throws: HTTPFailure.self) { try HTTPClient(port: port).get("/readyz") }
+
+            // New files are in force without a restart; curl trusts the new certificate only.
+            try makePair("next")
+            for kind in ["key", "pem"] {
+                try FileManager.default.removeItem(atPath: path("server.\(kind)"))
+                try FileManager.default.moveItem(
+                    atPath: path("next.\(kind)"), toPath: path("server.\(kind)"))
+            }
+            #expect(try wait(upTo: 10) { try status("/readyz", as: "client") == "200" })
+            #expect(server.isRunning)
         }
     }
 }

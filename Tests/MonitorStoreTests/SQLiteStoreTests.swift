@@ -129,7 +129,8 @@ import Testing
             #expect(try store.snapshots().isEmpty)
             for position in 1...4 as ClosedRange<Int64> {
                 try store.commit(
-                    snapshot: payload(Int(position)), effects: [], position: position)
+                    snapshot: StoredSnapshot(bytes: payload(Int(position))), effects: [],
+                    position: position)
             }
             try store.commit(snapshot: nil, effects: [], position: 9)
         }
@@ -150,8 +151,8 @@ import Testing
         do {
             let store = try SQLiteStore(directory: folder.path)
             defer { store.close() }
-            try store.commit(snapshot: old, effects: [], position: 1)
-            try store.commit(snapshot: new, effects: [], position: 2)
+            try store.commit(snapshot: StoredSnapshot(bytes: old), effects: [], position: 1)
+            try store.commit(snapshot: StoredSnapshot(bytes: new), effects: [], position: 2)
         }
         let file = folder.appendingPathComponent("leeway.sqlite")
         func flip(_ pattern: [UInt8]) throws {
@@ -232,7 +233,8 @@ import Testing
             for number in 0..<20 {
                 _ = try store.append([[UInt8](repeating: UInt8(number), count: 3_000)])
             }
-            try store.commit(snapshot: [1, 2, 3], effects: [effect("a", 1)], position: 20)
+            try store.commit(
+                snapshot: StoredSnapshot(bytes: [1, 2, 3]), effects: [effect("a", 1)], position: 20)
         }
         let file = folder.appendingPathComponent("leeway.sqlite")
         return (file, try Data(contentsOf: file))

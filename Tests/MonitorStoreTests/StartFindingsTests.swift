@@ -162,7 +162,7 @@ import Testing
             let store = try SQLiteStore(directory: folder.path)
             for number in 1...60 { _ = try store.append([payload(number)]) }
             try store.commit(
-                snapshot: payload(99),
+                snapshot: StoredSnapshot(bytes: payload(99)),
                 effects: [
                     StoredEffect(key: "a", kind: "file-request", payload: "{}", position: 1)
                 ], position: 60)

@@ -46,13 +46,13 @@ struct StrictChannel: ServerChildChannel, HTTPChannelHandler {
     typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
     let gate: ConnectionGate
-    let tls: NIOSSLContext?
+    let tls: TLSContexts?
     let responder: HTTPChannelHandler.Responder
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
-            if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
+            if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls.current)) }
             try pipeline.addHandler(ByteArrivalHandler())
             var limits = NIOHTTPDecoderLimitConfiguration()
             limits.maxHeaderFieldSize = ConnectionLimits.fieldSizeBytesMax

@@ -1,6 +1,9 @@
+import Foundation
+import Logging
 import NIOSSL
+import Synchronization
 
-/// This is how connections are encrypted: files of PEM, read once.
+/// This is how connections are encrypted: files of PEM, read again when they change.
 public struct TLSFiles: Sendable {
     /// The server's certificate, and those between it and the root.
     public var certificate: String
@@ -30,5 +33,77 @@ public struct TLSFiles: Sendable {
             configuration.certificateVerification = .noHostnameVerification
         }
         return try NIOSSLContext(configuration: configuration)
+    }
+}
+
+/// This is the certificates in force: new connections use those that the files hold now.
+///
+/// The files are looked at once a second. What cannot be read, as a file that is being written, changes
+/// nothing, and is said once.
+final class TLSContexts: Sendable {
+    private static let interval = DispatchTimeInterval.seconds(1)
+
+    private let files: TLSFiles
+    private let logger: Logger
+    private let state: Mutex<(context: NIOSSLContext, stamps: [FileStamp])>
+    private let queue = DispatchQueue(label: "leeway-certificates", qos: .utility)
+
+    /// What tells one content of a file from the next.
+    private struct FileStamp: Equatable, Sendable {
+        var file: UInt64
+        var size: Int64
+        var seconds: Int64
+        var nanoseconds: Int64
+
+        init?(of path: String) {
+            var status = stat()
+            guard stat(path, &status) == 0 else { return nil }
+            file = UInt64(status.st_ino)
+            size = Int64(status.st_size)
+            seconds = Int64(status.st_mtim.tv_sec)
+            nanoseconds = Int64(status.st_mtim.tv_nsec)
+        }
+    }
+
+    /// Reads the files.
+    ///
+    /// - Throws: For files that cannot be used.
+    init(_ files: TLSFiles, logger: Logger) throws {
+        self.files = files
+        self.logger = logger
+        let stamps = Self.stamps(of: files)
+        state = Mutex((try files.context(), stamps))
+        lookLater()
+    }
+
+    private func lookLater() {
+        queue.asyncAfter(deadline: .now() + Self.interval) { [weak self] in
+            self?.refresh()
+            self?.lookLater()
+        }
+    }
+
+    /// This is what a new connection uses.
+    var current: NIOSSLContext { state.withLock { $0.context } }
+
+    private static func stamps(of files: TLSFiles) -> [FileStamp] {
+        [files.certificate, files.key, files.clientAuthorities].compactMap { path in
+            path.flatMap { FileStamp(of: $0) }
+        }
+    }
+
+    private func refresh() {
+        let stamps = Self.stamps(of: files)
+        guard state.withLock({ $0.stamps != stamps }) else { return }
+        do {
+            let context = try files.context()
+            state.withLock { $0 = (context, stamps) }
+            logger.notice("new certificates are in force")
+        } catch {
+            state.withLock { $0.stamps = stamps }
+            logger.error(
+                "the certificates have changed and cannot be used; the earlier ones stay in force",
+                metadata: ["reason": "\(error)"])
+        }
     }
 }

@@ -73,11 +73,12 @@ extension SQLiteStore {
         }
     }
 
-    /// This is where the log may begin now: the last position that is not needed, and the newest event time
-    /// until there; nil where it begins there already.
+    /// This is where the log may begin now.
     ///
     /// - Parameter now: The clock's reading in milliseconds; nil where it cannot be trusted, so that
     ///   only the size counts.
+    /// - Returns: The last position that is not needed, and the newest event time until there; nil where the
+    ///   log begins there already.
     /// - Throws: `StoreError`.
     public func nextLogStart(
         at now: Int64?

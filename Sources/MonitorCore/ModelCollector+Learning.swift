@@ -70,7 +70,8 @@ extension ModelCollector {
         Measurement(
             model: query.model, statistic: statistic, feature: query.feature,
             version: query.version, segment: query.segment, window: window,
-            reading: .undefined(reason: "the log began at \(start) when the reference was profiled"),
+            reading: .undefined(
+                reason: "the log began at \(start) when the reference was profiled"),
             count: 0)
     }
 

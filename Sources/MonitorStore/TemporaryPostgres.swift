@@ -86,19 +86,20 @@ public final class TemporaryPostgres: @unchecked Sendable {
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         lifeline.withLock { $0 = ends[1] }
         defer { close(ends[0]) }
-        // From its process number on, as `pg_ctl` does not wait for a server of another parent.
+        // In the background, so that it is nobody's child: one that is never waited for would stay, and
+        // whoever waits for any child would be woken by it for ever.
         let script = """
-            read nothing; kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")" 2>/dev/null; \
-            sleep 1; rm -rf "$1"
+            { read nothing <&3; kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")"; \
+            sleep 1; rm -rf "$1"; } 2>/dev/null &
             """
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, ends[0], 0)
-        for descriptor in Int32(1)...2 {
-            posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_WRONLY, 0)
+        posix_spawn_file_actions_adddup2(&actions, ends[0], 3)
+        for (descriptor, mode) in [(Int32(0), O_RDONLY), (1, O_WRONLY), (2, O_WRONLY)] {
+            posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", mode, 0)
         }
-        for descriptor in Int32(3)..<256 {
+        for descriptor in Int32(4)..<256 {
             posix_spawn_file_actions_addclose(&actions, descriptor)
         }
         var attributes = posix_spawnattr_t()
@@ -117,6 +118,8 @@ public final class TemporaryPostgres: @unchecked Sendable {
             throw TemporaryPostgresError(
                 description: "/bin/sh: \(String(cString: strerror(failure)))")
         }
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0, errno == EINTR {}
     }
 
     private func runAsServer(_ name: String, _ arguments: [String]) throws(TemporaryPostgresError) {

@@ -191,6 +191,7 @@ struct OracleDrift: Decodable {
         let w1_norm: [Double?]?
         let chi2: [Double?]?
         let chi2_p: [Double?]?
+        let ks_p: [Double?]?
 
         var statistics: [(statistic: Statistic, values: [Double?])] {
             [
@@ -202,9 +203,19 @@ struct OracleDrift: Decodable {
         }
     }
 
+    /// Benjamini and Hochberg's correction over the columns of each window.
+    struct Corrections: Decodable {
+        let alpha: Double
+        let order: [String]
+        /// [windows][columns].
+        let adjusted: [[Double?]]
+        let rejected: [[Int?]]
+    }
+
     let quantiles: [Double]
     let windows: OracleWindows
     let columns: [String: Column]
+    let bh: Corrections
 }
 
 /// This is `performance.<scheme>.json`.

@@ -1,5 +1,6 @@
 import MonitoringDomain
 import MonitoringTestSupport
+import StreamingStatistics
 import Testing
 import WindowAggregation
 
@@ -50,6 +51,30 @@ struct OracleTests {
         {
             let count = Double(comparison.counts[statistic] ?? 0)
             #expect(width / count < 0.01, "\(statistic)")
+        }
+    }
+
+    @Test(arguments: [
+        ("elec2", ["day", "week", "count1000"]), ("carloan", ["month", "count5000"]),
+        ("bike", ["week", "month", "count500"]), ("steel", ["week", "count1000"]),
+    ])
+    func `p-values of a window's columns are corrected as the oracle's`(
+        name: String, schemes: [String]
+    ) throws {
+        for scheme in schemes {
+            let drift = try OracleStream(name).drift(scheme)
+            for (index, adjusted) in drift.bh.adjusted.enumerated() {
+                let pValues = drift.bh.order.map { name in
+                    let column = drift.columns[name]
+                    return (column?.ks_p ?? column?.chi2_p)?[index]
+                }
+                let found = benjaminiHochberg(pValues, alpha: drift.bh.alpha)
+                #expect(found.map { $0?.isRejected } == drift.bh.rejected[index].map { $0 == 1 })
+                for (found, expected) in zip(found, adjusted) {
+                    let difference = abs((found?.adjusted ?? -1) - (expected ?? -1))
+                    #expect(difference <= 1e-9 * max(expected ?? 0, 1e-300))
+                }
+            }
         }
     }
 
@@ -141,6 +166,22 @@ private struct Comparison {
                     differences.append(
                         "q\(fraction)(\(feature)) \(index): \(reading), not \(value)")
                 }
+            }
+        }
+        // The test's distance lies between two bounds, the p-value is the lower one's: never too small.
+        for (index, expected) in (column.ks_p ?? []).enumerated() {
+            let query = MeasurementQuery(
+                model: aggregator.schema.model, statistic: .ks, feature: feature)
+            let estimate = aggregator.measure(query, window: try windows.window(index)).reading
+                .estimate
+            guard let expected, let estimate, let found = estimate.pValue else { continue }
+            let isPoint = estimate.lower == estimate.upper
+            let isRight =
+                isPoint
+                ? abs(found - expected) <= 1e-9 * max(expected, 1e-6)
+                : found >= expected - 1e-9 * max(expected, 1e-6)
+            if !isRight {
+                differences.append("ks_p(\(feature)) \(index): \(found), not \(expected)")
             }
         }
         for (index, expected) in (column.chi2_p ?? []).enumerated() {

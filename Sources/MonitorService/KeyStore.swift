@@ -130,7 +130,7 @@ public final class KeyStore: Sendable {
 
     /// Reads the file where it is another one than before.
     ///
-    /// A file that cannot be read changes nothing.
+    /// A file that cannot be read leaves the keys as they are, and nobody is let in for want of one.
     private func refresh() {
         var status = stat()
         let isThere = stat(path, &status) == 0
@@ -142,7 +142,11 @@ public final class KeyStore: Sendable {
             let stamp = Stamp(
                 inode: UInt(status.st_ino), size: Int(status.st_size),
                 seconds: Int(status.st_mtim.tv_sec), nanoseconds: Int(status.st_mtim.tv_nsec))
-            guard stamp != state.stamp, let keys = try? read() else { return }
+            guard stamp != state.stamp else { return }
+            guard let keys = try? read() else {
+                state.isUsed = true
+                return
+            }
             state.stamp = stamp
             state.isUsed = state.isUsed || !keys.isEmpty
             state.keys = [:]

@@ -22,7 +22,7 @@ public enum FeatureKind: Hashable, Sendable {
     case vector(dimension: Int, precision: NumberPrecision)
 
     /// Numbers in one vector; a longer one is refused.
-    public static let vectorDimensionMax = 16_384
+    public static let vectorDimensionMax = 4_096
     /// The numbers that stand for a text, in this order.
     public static let textMeasures = [
         "length", "tokens", "letters", "uppercase", "digits", "whitespace", "punctuation",

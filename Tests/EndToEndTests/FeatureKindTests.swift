@@ -150,7 +150,7 @@ extension EndToEndTests {
                 (#"{"name":"a","kind":"image"}"#, "numeric, categorical, text or vector expected"),
                 (#"{"name":"a","kind":"vector"}"#, "dimension none found"),
                 (#"{"name":"a","kind":"vector","dimension":0}"#, "dimension 0 found"),
-                (#"{"name":"a","kind":"vector","dimension":16385}"#, "1 to 16384 expected"),
+                (#"{"name":"a","kind":"vector","dimension":4097}"#, "1 to 4096 expected"),
                 (#"{"name":"a","kind":"numeric","dimension":3}"#, "only a vector has"),
                 (#"{"name":"a","kind":"numeric","precision":"half"}"#, "float32 or float64"),
                 (#"{"name":"a","kind":"text","precision":"float32"}"#, "only numbers have"),

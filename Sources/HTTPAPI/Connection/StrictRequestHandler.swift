@@ -293,16 +293,19 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         case .head: context.write(data, promise: promise)
         case .body: context.write(data, promise: timed(promise, context))
         case .end:
+            let closes = exchanges[exchanges.startIndex].closes
             context.writeAndFlush(data, promise: timed(promise, context))
-            finishFirst(closes: exchanges[exchanges.startIndex].closes, context)
+            finishFirst(closes: closes, context)
             answerRefusals(context)
             answerEnding(context)
         }
     }
 
     /// The answer is complete: its request is forgotten, and the next one is at the head.
+    ///
+    /// A flush into a connection that was reset ends it at once: then all are forgotten already.
     private func finishFirst(closes: Bool, _ context: ChannelHandlerContext) {
-        let first = exchanges.removeFirst()
+        guard let first = exchanges.popFirst() else { return }
         gate.budget.give(first.bodySize)
         if closes {
             linger(context)

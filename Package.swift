@@ -50,6 +50,7 @@ let package = Package(
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CPrefetch"),
+        .systemLibrary(name: "CMalloc"),
         // Layer 1
         module("StreamingStatistics", ["CPrefetch"]),
         module("RecordCoding", ["MonitoringDomain", "ByteCoding", "CZstd", "CZlib"]),
@@ -109,7 +110,7 @@ let package = Package(
             name: "leeway",
             dependencies: [
                 "MonitoringDomain", "ByteCoding", "RecordCoding", "RuleLanguage", "MonitorCore",
-                "MonitorStore", "MonitorService", "HTTPAPI", "LeewayBenchmarks",
+                "MonitorStore", "MonitorService", "HTTPAPI", "LeewayBenchmarks", "CMalloc",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"),

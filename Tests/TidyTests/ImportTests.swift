@@ -33,6 +33,7 @@ private let table: [Module] = [
     Module(0, "CZstd"),
     Module(0, "CZlib"),
     Module(0, "CPrefetch"),
+    Module(0, "CMalloc"),
     Module(1, "StreamingStatistics", ["CPrefetch"]),
     Module(1, "RecordCoding", ["MonitoringDomain", "ByteCoding", "CZstd", "CZlib"]),
     Module(1, "RuleLanguage", ["MonitoringDomain"], others: ["Yams", "CYaml"]),
@@ -70,7 +71,7 @@ private let table: [Module] = [
         [
             "MonitoringDomain", "ByteCoding", "StreamingStatistics", "RecordCoding", "RuleLanguage",
             "WindowAggregation", "RuleEvaluation", "MonitorCore", "MonitorStore", "MonitorService",
-            "HTTPAPI", "LeewayBenchmarks",
+            "HTTPAPI", "LeewayBenchmarks", "CMalloc",
         ], others: foundation.union(network).union(["ArgumentParser", "Logging"])),
 ]
 

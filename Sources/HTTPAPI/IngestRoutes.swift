@@ -303,6 +303,12 @@ extension Problem {
         }
     }
 
+    /// What is wrong has no pointer where its line is no JSON.
+    private static func sentence(_ error: ItemError) -> String {
+        let place = error.pointer.isEmpty ? "" : "\(error.pointer): "
+        return "line \(error.line): \(place)\(error.detail)"
+    }
+
     init(_ error: RecordDecodingError) {
         switch error {
         case .malformed(let line, let offset, let reason):
@@ -312,7 +318,7 @@ extension Problem {
         case .items(let errors):
             self.init(
                 .unprocessableContent, "batch-invalid", "The batch is invalid",
-                detail: errors.first.map { "line \($0.line): \($0.pointer): \($0.detail)" } ?? "",
+                detail: errors.first.map(Self.sentence) ?? "",
                 errors: errors, outcome: "not_stored")
         case .batchTooLarge(let limit):
             self.init(

@@ -86,8 +86,8 @@ struct VectorTests {
             try Vector.read("numeric"), try Vector.expected("numeric"))
         {
             let values = try #require(vector.reference).map { $0.number ?? .nan }
-            // Of a reference with an infinity the libraries make no bins.
-            guard values.allSatisfy({ !$0.isInfinite }) else { continue }
+            // Of a reference with an infinity the libraries make no bins; the product gives it one of its own.
+            let isFinite = values.allSatisfy { !$0.isInfinite }
             var aggregator = try Samples.aggregator(
                 reference: values.map { Sample(amount: $0.isNaN ? nil : $0) })
             try aggregator.fold(try #require(vector.window).map { Sample(amount: $0.number) })
@@ -105,7 +105,8 @@ struct VectorTests {
                 (value(.totalVariation), "tv"),
             ] {
                 #expect(
-                    isEqual(found, expected[name], orAbove: isTied), "\(vector.name): \(name)")
+                    isFinite ? isEqual(found, expected[name], orAbove: isTied) : found != nil,
+                    "\(vector.name): \(name)")
             }
             let ks = aggregator.reading(.ks, of: "amount")
             #expect(holds(ks, expected["ks_d"]), "\(vector.name): ks")

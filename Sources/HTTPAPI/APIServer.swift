@@ -90,6 +90,7 @@ public struct APIServer: Sendable {
         let router = Router(
             context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ProblemMiddleware(rejects: service.rejects))
+        router.add(middleware: QueryMiddleware())
         IngestRoutes(service).add(to: router)
         let foreign = ForeignBodies(
             runner: service.runner, rejects: service.rejects, times: { service.acceptedTimes })

@@ -95,7 +95,11 @@ struct EventRoutes {
         )
     }
 
+    /// The parameters that the senders' URL may have.
+    static let parameters = ["component", "model"]
+
     private static func options(of request: Request) throws -> EventOptions {
+        try request.checkQuery(knowing: parameters)
         var options = EventOptions()
         options.model = try request.uri.queryParameters["model"].map { try modelID(String($0)) }
         if let component = request.uri.queryParameters["component"] {

@@ -12,9 +12,9 @@ struct MeasurementRoutes {
     let runner: MonitorRunner
 
     /// The parameters of a question.
-    private static let parameters: Set<String> = [
-        "window", "statistic", "feature", "version", "segment", "from", "to", "step", "smoothing",
-        "q",
+    static let parameters = [
+        "feature", "from", "q", "segment", "smoothing", "statistic", "step", "to", "version",
+        "window",
     ]
 
     /// The forms of an answer, by media type; the first is what is given to those who do not ask.
@@ -84,7 +84,9 @@ struct MeasurementRoutes {
     }
 
     private func question(_ request: Request, _ model: ModelID) throws -> MeasurementsQuestion {
-        let values = try values(request)
+        let values = Dictionary(
+            request.uri.queryParameters.map { (String($0.key), String($0.value)) }
+        ) { first, _ in first }
         let text = values["window"] ?? "1d"
         guard let span = WindowSpan(text) else {
             throw Problem.invalidParameter(
@@ -114,21 +116,6 @@ struct MeasurementRoutes {
             throw Problem.invalidParameter("q", "\"\(text)\" found; 0 to 1 expected")
         }
         return fraction
-    }
-
-    private func values(_ request: Request) throws -> [String: String] {
-        var values: [String: String] = [:]
-        for (key, value) in request.uri.queryParameters {
-            let name = String(key)
-            guard Self.parameters.contains(name) else {
-                throw Problem.invalidParameter(
-                    name,
-                    "not a parameter; \(Self.parameters.sorted().joined(separator: ", ")) are")
-            }
-            guard values[name] == nil else { throw Problem.invalidParameter(name, "given twice") }
-            values[name] = String(value)
-        }
-        return values
     }
 
     private func statistics(_ text: String?) throws -> [Statistic] {

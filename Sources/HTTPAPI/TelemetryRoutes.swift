@@ -32,6 +32,7 @@ struct TelemetryRoutes {
         }
         var body: [UInt8] = []
         do {
+            try request.checkQuery(knowing: ["model"])
             let model = try request.uri.queryParameters["model"].map { try modelID(String($0)) }
             body = try await RequestBody.bytes(of: request)
             let limits = bodies.limits

@@ -82,6 +82,57 @@ extension EndToEndTests {
             }
         }
 
+        /// The router passes over empty segments: rights must not depend on them.
+        @Test(.timeLimit(.minutes(3)))
+        func `no spelling of a path needs less than the path`() throws {
+            let site = try KeyedSite("spellings")
+            let keys = try ["ingest", "read"].map { try site.key($0) }
+            let client = try site.start()
+            let admin: [(String, String)] = [
+                ("POST", "/v1/rules/reload"), ("GET", "/v1/rejects"), ("PUT", "/v1/models/m"),
+                ("POST", "/data/upload"), ("POST", "/v1/models/m/references"),
+            ]
+
+            for (method, path) in admin {
+                let tail = String(path.dropFirst())
+                let spellings = [
+                    path, "/" + path, "//" + path, path + "/", path + "//", path + "?", path + "/?",
+                    "/" + tail.replacing("/", with: "//"), "/" + tail.replacing("/", with: "///"),
+                ]
+                for (key, spelling) in keys.flatMap({ key in spellings.map { (key, $0) } }) {
+                    let body = method == "GET" ? nil : Array("{}".utf8)
+                    let answer = try client.send(
+                        method, spelling,
+                        headers: bearer(key).merging(["Content-Type": "application/json"]) { $1 },
+                        body: body)
+                    #expect(answer.status == 403, "\(method) \(spelling): \(answer.status)")
+                    let secret = try client.send(
+                        method, "/in/\(key)/\(spelling)",
+                        headers: ["Content-Type": "application/json"], body: body)
+                    #expect(secret.status == 403, "\(method) /in/…/\(spelling): \(secret.status)")
+                }
+                for other in [
+                    "/%76\(path.dropFirst(2))", "/./\(tail)", "/x/..\(path)", "/x/%2e%2e\(path)",
+                    path.replacing("/", with: "%2F"), path.uppercased(),
+                    path.replacing("/", with: "\\"),
+                ] {
+                    for key in keys {
+                        let answer = try client.send(
+                            method, other, headers: bearer(key),
+                            body: method == "GET" ? nil : Array("{}".utf8))
+                        #expect(
+                            [400, 403, 404].contains(answer.status),
+                            "\(method) \(other): \(answer.status)")
+                    }
+                }
+            }
+            // Who joins a base and a path carelessly is served all the same.
+            let careless = try client.send(
+                "POST", "/in/\(keys[0])//v1//predictions/",
+                headers: ["Content-Type": "application/json"], body: record)
+            #expect(careless.status == 202, "\(careless.text)")
+        }
+
         @Test(.timeLimit(.minutes(3)))
         func `what is no key is 401, and a good key still works after many bad ones`() throws {
             let site = try KeyedSite("bad-keys")

@@ -32,6 +32,16 @@ private let postHead =
 extension EndToEndTests {
     /// Slow and hostile clients: catalogue SL.
     struct BadInputSlowTests {
+        /// Requests that end in each way: without a body, with a length, with chunks, and refused.
+        private static let begun = [
+            "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "POST /v1/predictions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                + "Content-Length: 2\r\n\r\n[]",
+            "POST /v1/predictions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                + "Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n",
+            "POST /v1/models HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n\r\n\r\n",
+        ]
+
         @Test(.timeLimit(.minutes(2)))
         func `slow clients are ended in time, and nobody else notices`() throws {
             let site = try Site("slow")
@@ -51,11 +61,25 @@ extension EndToEndTests {
                 client.connection.send(postHead)
                 return client
             }
+            // A request, and half a head behind it in the same bytes; and requests with nothing behind them.
+            let halves = try Self.begun.flatMap { request in
+                try (0..<4).map { _ in
+                    let client = SlowClient(try RawConnection(port: port), drip: "a")
+                    client.connection.send(request + "GET /readyz HTTP/1.1\r\nX-Slow: ")
+                    return client
+                }
+            }
+            let whole = try Self.begun.map { request in
+                let client = SlowClient(try RawConnection(port: port), drip: "")
+                client.connection.send(request)
+                return client
+            }
             let start = DispatchTime.now()
             var worst = 0.0
 
             while seconds(since: start) < 22, bodies.contains(where: { $0.endedAfter == nil }) {
-                for client in silent + heads + bodies where client.endedAfter == nil {
+                for client in silent + heads + bodies + halves + whole
+                where client.endedAfter == nil {
                     if client.connection.poll() {
                         client.connection.send(client.drip)
                     } else {
@@ -68,11 +92,15 @@ extension EndToEndTests {
                 usleep(250_000)
             }
 
-            for client in silent + heads {
+            for client in silent + heads + halves {
                 #expect(
                     client.endedAfter.map { $0 <= 11.5 } ?? false,
                     "SL-1: \(client.endedAfter ?? -1)")
             }
+            for client in halves {
+                #expect(client.connection.receivedText.contains("HTTP/1.1 408"), "SL-1, behind")
+            }
+            #expect(whole.allSatisfy { $0.endedAfter == nil }, "an idle connection has 60 s")
             for client in bodies {
                 #expect(
                     client.endedAfter.map { $0 <= 20 } ?? false, "SL-2: \(client.endedAfter ?? -1)")

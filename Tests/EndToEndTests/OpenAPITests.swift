@@ -30,6 +30,76 @@ extension EndToEndTests {
             return found
         }
 
+        /// Names of query parameters by operation; lists stand at four or six spaces, and aliases are resolved.
+        private static func parameters(in document: String) -> [Operation: Set<String>] {
+            var names: [String: String] = [:]
+            var lists: [String: Set<String>] = [:]
+            var found: [Operation: Set<String>] = [:]
+            var operation: Operation?
+            var (path, anchor, list, name) = ("", "", "", "")
+            for line in document.split(separator: "\n") {
+                let words = line.split(separator: " ").map { String($0) }
+                if line.hasPrefix("  /"), line.hasSuffix(":") {
+                    path = String(line.dropFirst(2).dropLast())
+                    operation = nil
+                } else if line.hasPrefix("    "), line.dropFirst(4).first != " ",
+                    ["get:", "post:", "put:", "delete:", "options:"].contains(words[0])
+                {
+                    operation = Operation(method: words[0].dropLast().uppercased(), path: path)
+                    operation.map { found[$0] = [] }
+                } else if words[0] == "parameters:", words.count > 1 {
+                    list = String(words[1].dropFirst())
+                    if words[1].hasPrefix("*"), let operation { found[operation] = lists[list] }
+                } else if words[0] == "-", words.count == 2, words[1].hasPrefix("*"),
+                    let operation, let known = names[String(words[1].dropFirst())]
+                {
+                    found[operation]?.insert(known)
+                } else if words[0] == "-", words.count == 2, words[1].hasPrefix("&") {
+                    anchor = String(words[1].dropFirst())
+                } else if words.contains("name:") {
+                    if words[0] == "-" { anchor = "" }
+                    name = words.last ?? ""
+                } else if words == ["in:", "query"], let operation {
+                    found[operation]?.insert(name)
+                    names[anchor] = name
+                    lists[list, default: []].insert(name)
+                }
+            }
+            return found
+        }
+
+        /// What is said to be known, in the words of the answer.
+        private static func known(_ names: Set<String>) -> String {
+            names.isEmpty
+                ? "there are none here" : "known: \(names.sorted().joined(separator: ", "))"
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func `a parameter that is not described is refused on every route, with those that are`()
+            throws
+        {
+            let site = try Site("parameters")
+            let document = try site.client.get("/v1/openapi.yaml").text
+            let described = Self.parameters(in: document)
+            #expect(described.count == Self.operations(in: document).count)
+            #expect(described.values.reduce(0) { $0 + $1.count } > 20)
+
+            for (operation, names) in described {
+                let path = operation.path.replacing(/\{[a-z]+\}/, with: "x") + "?mod=partial"
+                let type =
+                    operation.path == "/v1/predictions"
+                    ? "application/x-ndjson" : "application/json"
+                let answer = try site.client.send(
+                    operation.method, path, headers: ["Content-Type": type],
+                    body: operation.method == "GET" ? [] : Array("{}".utf8))
+                #expect(answer.status == 400, "\(operation): \(answer.status)")
+                let sentence = "mod: an unknown parameter; \(Self.known(names))"
+                #expect(answer.text.contains(sentence), "\(operation): \(answer.text)")
+            }
+            // Where there is no route, that is what is said.
+            #expect(try site.client.get("/nothing?a=1").status == 404)
+        }
+
         private static func routes() throws -> Set<Operation> {
             let folder = Repository.root.appendingPathComponent("Sources/HTTPAPI")
             var found: Set<Operation> = []

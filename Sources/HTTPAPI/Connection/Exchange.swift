@@ -14,10 +14,22 @@ struct Exchange {
     /// The answer of a request that was refused at its head; its body is read and dropped.
     var refusal: Problem?
     let isHead: Bool
+    /// True where the body ends with an empty line, and not with its last byte.
+    let isChunked: Bool
 
     init(_ head: HTTPRequestHead) {
         closes = !head.isKeepAlive
         isHead = head.method == .HEAD
+        isChunked = head.headers.contains(name: "Transfer-Encoding")
+    }
+}
+
+extension HTTPRequestHead {
+    /// True where dropping the body costs less than a new connection.
+    var hasSmallBody: Bool {
+        if headers.contains(name: "Transfer-Encoding") { return false }
+        guard let length = headers.first(name: "Content-Length") else { return true }
+        return Int(length).map { $0 <= 1 << 16 } ?? false
     }
 }
 

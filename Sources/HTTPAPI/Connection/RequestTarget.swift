@@ -5,6 +5,23 @@ enum RequestTarget {
     /// Parameters of one query; nobody means more.
     static let parameterCountMax = 64
 
+    /// This is `target` without empty segments of its path, which the router passes over: rights are decided
+    /// on the path that is served, and on no other spelling of it.
+    static func normalized(_ target: String) -> String {
+        let path = target.utf8.prefix { $0 != UInt8(ascii: "?") }
+        let slash = UInt8(ascii: "/")
+        var previous = UInt8(ascii: "a")
+        var isNormal = true
+        for byte in path {
+            if byte == slash, previous == slash { isNormal = false }
+            previous = byte
+        }
+        if isNormal, previous != slash || path.count == 1 { return target }
+        guard path.first == slash else { return target }
+        let segments = target[..<path.endIndex].split(separator: "/")
+        return "/" + segments.joined(separator: "/") + target[path.endIndex...]
+    }
+
     /// This is what is wrong with `target`, nil where it is in origin form and decodes to UTF-8.
     static func fault(of target: String) -> String? {
         guard target.utf8.first == UInt8(ascii: "/") else {
@@ -42,7 +59,7 @@ enum RequestTarget {
             let name = parameter.prefix { $0 != "=" }
             // Which of two would count depends on the reader, so none does.
             guard names.insert(name.removingPercentEncoding ?? String(name)).inserted else {
-                return "a repeated parameter"
+                return "the parameter \"\(name.prefix(64))\" stands twice"
             }
         }
         return nil

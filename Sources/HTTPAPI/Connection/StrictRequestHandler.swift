@@ -28,6 +28,8 @@ final class StrictRequestHandler: ChannelDuplexHandler {
     private var isEnding = false
     private var isQuiescing = false
     private var isReadWanted = false
+    /// How the request ends that is being read, or was read last.
+    private var tail = ByteTail.emptyLine
     /// Bytes of the body that is being read, before they are handed on together.
     private var gathered: ByteBuffer?
     private var unwritten = CircularBuffer<NIODeadline>(initialCapacity: 4)
@@ -95,6 +97,12 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         case is BytesArrived:
             if case .idle = reading { reading = .head(since: .now()) }
             return
+        case let parsed as BytesParsed:
+            // Behind the end of a request there is more: a head has begun that has its own time.
+            if !isFirst, case .idle = reading, parsed.tail != tail {
+                reading = .head(since: .now())
+            }
+            return
         case ChannelEvent.inputClosed:
             // A body that ended with the connection is not a body: nothing of it may be taken.
             failBody(context)
@@ -143,6 +151,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
 
     private func receive(_ found: HTTPRequestHead, _ context: ChannelHandlerContext) {
         var head = found
+        head.uri = RequestTarget.normalized(head.uri)
         var exchange = Exchange(head)
         if let problem = gate.check.problem(of: head) { return end(with: problem, context) }
         if isReserve, !ConnectionGate.isHealth(head) {
@@ -151,22 +160,16 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         exchange.refusal = gate.refusal(of: &head, from: context.channel)
         exchange.awaitsContinue =
             head.version == .http1_1 && head.headers.contains(name: "Expect")
-        if let refusal = exchange.refusal, exchange.awaitsContinue || !hasSmallBody(head) {
+        if let refusal = exchange.refusal, exchange.awaitsContinue || !head.hasSmallBody {
             return end(with: refusal, context)
         }
         reading = .body(BodyPace(at: .now()))
+        tail = .emptyLine
         entry.becameReceiving()
         let isHandedOn = exchange.refusal == nil
         exchanges.append(exchange)
         if exchanges.count == 1 { sendContinue(context) }
         if isHandedOn { context.fireChannelRead(wrapInboundOut(.head(head))) }
-    }
-
-    /// True where dropping the body costs less than a new connection.
-    private func hasSmallBody(_ head: HTTPRequestHead) -> Bool {
-        if head.headers.contains(name: "Transfer-Encoding") { return false }
-        guard let length = head.headers.first(name: "Content-Length") else { return true }
-        return Int(length).map { $0 <= 1 << 16 } ?? false
     }
 
     private func receive(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
@@ -181,6 +184,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         }
         exchanges[last].bodySize += size
         exchanges[last].awaitsContinue = false
+        if !exchanges[last].isChunked { tail.append(bytes) }
         pace.arrived(size)
         reading = .body(pace)
         guard exchanges[last].refusal == nil else { return }

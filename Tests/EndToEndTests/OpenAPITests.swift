@@ -47,9 +47,11 @@ extension EndToEndTests {
                 {
                     operation = Operation(method: words[0].dropLast().uppercased(), path: path)
                     operation.map { found[$0] = [] }
-                } else if words[0] == "parameters:", words.count > 1 {
-                    list = String(words[1].dropFirst())
-                    if words[1].hasPrefix("*"), let operation { found[operation] = lists[list] }
+                } else if words[0] == "parameters:" {
+                    list = words.count > 1 ? String(words[1].dropFirst()) : ""
+                    if words.last?.hasPrefix("*") == true, let operation {
+                        found[operation] = lists[list]
+                    }
                 } else if words[0] == "-", words.count == 2, words[1].hasPrefix("*"),
                     let operation, let known = names[String(words[1].dropFirst())]
                 {

@@ -43,14 +43,16 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
-        // Layer 0
-        module("MonitoringDomain"),
-        module("ByteCoding"),
+        // C
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CChecksum"),
         .systemLibrary(name: "CPrefetch"),
         .systemLibrary(name: "CMalloc"),
+        // Layer 0
+        module("MonitoringDomain"),
+        module("ByteCoding", ["CChecksum"]),
         // Layer 1
         module("StreamingStatistics", ["CPrefetch"]),
         module("RecordCoding", ["MonitoringDomain", "ByteCoding", "CZstd", "CZlib"]),

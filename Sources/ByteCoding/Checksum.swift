@@ -1,3 +1,5 @@
+internal import CChecksum
+
 /// This is CRC-32C (Castagnoli, reflected polynomial 0x82F63B78) of `bytes`.
 ///
 /// Source: RFC 3720, appendix B.4. The check value of "123456789" is 0xE3069283.
@@ -5,7 +7,18 @@
 public func crc32c(_ bytes: [UInt8]) -> UInt32 { bytes.withUnsafeBytes { crc32c($0) } }
 
 /// This is CRC-32C of bytes in memory; `continuing` is the checksum of the bytes before them.
+///
+/// With the processor's instruction where it has one, else by tables.
 public func crc32c(_ raw: UnsafeRawBufferPointer, continuing before: UInt32 = 0) -> UInt32 {
+    guard hasInstruction else { return crc32cByTables(raw, continuing: before) }
+    guard let start = raw.baseAddress else { return before }
+    return ~crc32c_by_instruction(~before, start, raw.count)
+}
+
+private let hasInstruction = crc32c_has_instruction() != 0
+
+/// This is CRC-32C without an instruction of the processor.
+func crc32cByTables(_ raw: UnsafeRawBufferPointer, continuing before: UInt32 = 0) -> UInt32 {
     guard let start = raw.baseAddress else { return before }
     return crcTables.withUnsafeBufferPointer { tables in
         guard let table = tables.baseAddress else { return before }

@@ -1,6 +1,7 @@
-import ByteCoding
 import MonitoringTestSupport
 import Testing
+
+@testable import ByteCoding
 
 /// One value of every kind that the writer knows, written and read in the same order.
 private struct Sample: Equatable {
@@ -185,6 +186,42 @@ private struct Sample: Equatable {
                 damaged[index] ^= 1 << UInt8(bit)
                 #expect(crc32c(damaged) != crc32c(bytes))
             }
+        }
+    }
+
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func `the processor's instruction, the tables and single bits agree at every size and place`(
+        seed: UInt64
+    ) {
+        var random = SeededGenerator(seed: seed)
+        let bytes = (0..<1_400).map { _ in UInt8.random(in: 0...255, using: &random) }
+        let start = Int(seed)
+        // Byte by byte, with nothing but the definition.
+        var register: UInt32 = 0xFFFF_FFFF
+        for (count, byte) in bytes[start...].enumerated() {
+            let (found, byTables) = bytes.withUnsafeBytes { raw in
+                let raw = UnsafeRawBufferPointer(rebasing: raw[start..<start + count])
+                return (crc32c(raw), crc32cByTables(raw))
+            }
+            #expect(found == ~register, "\(count) bytes")
+            #expect(byTables == ~register, "\(count) bytes")
+            register ^= UInt32(byte)
+            for _ in 0..<8 {
+                register = register & 1 == 1 ? register >> 1 ^ 0x82F6_3B78 : register >> 1
+            }
+        }
+    }
+
+    @Test func `a checksum goes on where another ended`() {
+        let bytes = (0..<2_000).map { UInt8(truncatingIfNeeded: $0 &* $0) }
+
+        for cut in stride(from: 0, through: bytes.count, by: 61) {
+            let parts = bytes.withUnsafeBytes { raw in
+                crc32c(
+                    UnsafeRawBufferPointer(rebasing: raw[cut...]),
+                    continuing: crc32c(UnsafeRawBufferPointer(rebasing: raw[..<cut])))
+            }
+            #expect(parts == crc32c(bytes), "\(cut) bytes first")
         }
     }
 }

@@ -20,12 +20,10 @@ struct BodyDecoding: Sendable {
     /// - Returns: The good records, none where none is good, and what was left out.
     /// - Throws: A `Problem` in the default mode, for the first thing that is wrong.
     func decode<Batch>(
-        _ body: RecordBody, isPartial: Bool, times: ClosedRange<Int64>,
-        rowCountMax: Int = DecodingLimits().rowCountMax,
+        _ body: RecordBody, isPartial: Bool, limits: DecodingLimits,
         _ decode: (inout RecordDecoder, [UInt8]) throws(RecordDecodingError) -> [Batch]
     ) throws(Problem) -> (batches: [Batch], refusal: Refusal?) {
-        var limits = DecodingLimits(rowCountMax: rowCountMax)
-        limits.times = times
+        var limits = limits
         limits.isSequence = body.isSequence
         let error: RecordDecodingError
         do throws(RecordDecodingError) {
@@ -68,12 +66,10 @@ struct BodyDecoding: Sendable {
 
     /// Counts the values of other types in records that were refused for them, as far as they can be read.
     func typeErrors(
-        _ mistyped: [UInt8], times: ClosedRange<Int64>,
+        _ mistyped: [UInt8], limits: DecodingLimits,
         _ decode: (inout RecordDecoder, [UInt8]) throws(RecordDecodingError) -> [TypeErrors]
     ) -> [TypeErrors] {
         guard !mistyped.isEmpty else { return [] }
-        var limits = DecodingLimits()
-        limits.times = times
         let bodies = try? RecordPieces(mistyped, limits: limits).decodeGood {
             bytes throws(RecordDecodingError) in try decoders.with(limits, bytes, decode)
         }
@@ -85,19 +81,18 @@ struct BodyDecoding: Sendable {
     /// - Parameters:
     ///   - body: The body, which could be decoded before.
     ///   - isPartial: True where the good records are to be stored.
-    ///   - times: The event times that are taken now.
+    ///   - limits: What a body may hold now.
     ///   - admit: What the runner has against a batch, after those before it.
     ///   - decode: Decodes NDJSON.
     /// - Returns: The good records, and what is wrong with the others.
     /// - Throws: A `Problem` that names the records: in the default mode for any, in the partial mode
     ///   where no record is good.
     func examine<Batch>(
-        _ body: RecordBody, isPartial: Bool, times: ClosedRange<Int64>,
+        _ body: RecordBody, isPartial: Bool, limits: DecodingLimits,
         admit: (Batch) -> [ItemError],
         _ decode: (inout RecordDecoder, [UInt8]) throws(RecordDecodingError) -> [Batch]
     ) throws(Problem) -> (batches: [Batch], refusal: Refusal?) {
-        var limits = DecodingLimits()
-        limits.times = times
+        var limits = limits
         limits.isSequence = body.isSequence
         do throws(RecordDecodingError) {
             let pieces = try RecordPieces(body.bytes, limits: limits)

@@ -34,6 +34,14 @@ struct IngestRoutes {
         }
     }
 
+    /// What a body may hold now.
+    private var limits: DecodingLimits {
+        var limits = DecodingLimits()
+        limits.times = times()
+        limits.independentScores = runner.independentScores
+        return limits
+    }
+
     private func predictions(_ request: Request) async throws -> Response {
         let model = try queryModel(request)
         let isPartial = try isPartial(request)
@@ -50,7 +58,7 @@ struct IngestRoutes {
                     kindOf: { kinds[$0]?[$1] })
             }
             let typeErrors = { (mistyped: [UInt8]) -> [Input] in
-                decoding.typeErrors(mistyped, times: times()) {
+                decoding.typeErrors(mistyped, limits: limits) {
                     decoder, bytes throws(RecordDecodingError) in
                     try decoder.decodeTypeErrors(
                         bytes, defaultModel: model, arrival: WallClock.now(),
@@ -87,9 +95,12 @@ struct IngestRoutes {
             return answer
         }
         let kinds = runner.kindLookup()
+        var limits = limits
+        limits.times = .min ... .max
+        limits.rowCountMax = .max
         // References are older and larger than batches: the body's size is their bound.
         let found = try decoding.decode(
-            body, isPartial: false, times: .min ... .max, rowCountMax: .max
+            body, isPartial: false, limits: limits
         ) { decoder, bytes throws(RecordDecodingError) in
             try decoder.decodePredictions(
                 bytes, kind: .reference, defaultModel: model, arrival: now,
@@ -143,7 +154,7 @@ struct IngestRoutes {
         _ decode: @Sendable (inout RecordDecoder, [UInt8]) throws(RecordDecodingError) -> [Batch],
         typeErrors: ([UInt8]) -> [Input] = { _ in [] }, _ input: (Batch) -> Input
     ) async throws -> Response {
-        let found = try decoding.decode(body, isPartial: isPartial, times: times(), decode)
+        let found = try decoding.decode(body, isPartial: isPartial, limits: limits, decode)
         let mistyped = typeErrors(found.refusal?.mistyped ?? [])
         if let refusal = found.refusal, found.batches.isEmpty {
             // Only what was wrong is counted.
@@ -156,7 +167,7 @@ struct IngestRoutes {
         } catch .items(let errors) {
             var admission = runner.admission(at: clock())
             let rest = try decoding.examine(
-                body, isPartial: isPartial, times: times(),
+                body, isPartial: isPartial, limits: limits,
                 admit: { admission.errors(of: input($0)) }, decode)
             // What was known has changed meanwhile: the sender tries again.
             guard rest.refusal != nil else { throw Problem(SubmissionError.items(errors)) }

@@ -84,6 +84,10 @@ enum RequestBody {
                     .contentTooLarge, "decompression-limit", "The decoded body is too large",
                     detail: "over \(limit) bytes after decoding; send smaller batches",
                     outcome: "not_stored")
+            case .windowOverLimit:
+                throw Problem(
+                    .contentTooLarge, "decompression-limit", "Decoding needs too much memory",
+                    detail: error.description, outcome: "not_stored")
             case .corrupt(let reason):
                 throw Problem(
                     .badRequest, "malformed-request", "The compressed body is corrupt",

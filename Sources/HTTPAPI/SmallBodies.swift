@@ -20,11 +20,13 @@ enum SchemaBody {
         let horizon: String?
         let features: [Feature]?
         let segments: [String]?
+        let scores: String?
     }
 
     /// What the body may hold: a word that is taken for another would be silently without effect.
     private static let keys: Set = [
         "task", "positive_label", "pane", "identity", "horizon", "features", "segments",
+        "scores",
     ]
     private static let featureKeys: Set = ["name", "kind", "precision", "dimension"]
 
@@ -63,6 +65,13 @@ enum SchemaBody {
                         + "attribute:NAME or feature:NAME expected")
             }
             schema.identity = key
+        }
+        schema.scores = try wire.scores.map { text throws(BodyError) in
+            guard let scores = ClassScores(rawValue: text) else {
+                throw BodyError(
+                    description: "scores: \"\(text)\" found, distribution or independent expected")
+            }
+            return scores
         }
         schema.horizonMilliseconds = try wire.horizon.map { text throws(BodyError) in
             guard let horizon = horizonMilliseconds(text) else {

@@ -104,6 +104,7 @@ public struct ModelCollector: Sendable {
         schema.task = declared.task ?? schema.task
         schema.positiveLabel = declared.positiveLabel ?? schema.positiveLabel
         schema.identity = declared.identity ?? schema.identity
+        schema.scores = declared.scores ?? schema.scores
         if let horizon = declared.horizonMilliseconds {
             schema.horizonMilliseconds = horizon
             join.limits.horizonMilliseconds = horizon

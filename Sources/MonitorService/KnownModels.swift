@@ -46,6 +46,8 @@ struct KnownModels: Sendable {
     static let errorCountMax = 100
 
     private(set) var kinds: [ModelID: [String: FeatureKind]] = [:]
+    /// Models whose scores of classes may have any sum.
+    private(set) var independentScores: Set<ModelID> = []
     private var horizons: [ModelID: Int64] = [:]
     /// The first row of each model's uploaded references.
     private var referenceStarts: [ModelID: Int64] = [:]
@@ -84,6 +86,7 @@ struct KnownModels: Sendable {
         for (model, state) in monitor.collector.models {
             kinds[model] = [:]
             horizons[model] = state.schema.horizonMilliseconds
+            if state.schema.scores == .independent { independentScores.insert(model) }
             referenceStarts[model] = state.referenceStart?.milliseconds
             for feature in state.schema.features { kinds[model]?[feature.name] = feature.kind }
         }
@@ -103,6 +106,12 @@ struct KnownModels: Sendable {
         }
         for (model, features) in additions.kinds { kinds[model] = features }
         for (model, horizon) in additions.horizons { horizons[model] = horizon }
+        for (model, scores) in additions.scores {
+            switch scores {
+            case .independent: independentScores.insert(model)
+            case .distribution: independentScores.remove(model)
+            }
+        }
         for (model, start) in additions.referenceStarts { referenceStarts[model] = start }
         return []
     }
@@ -112,6 +121,7 @@ struct KnownModels: Sendable {
     private struct Additions {
         var kinds: [ModelID: [String: FeatureKind]] = [:]
         var horizons: [ModelID: Int64] = [:]
+        var scores: [ModelID: ClassScores] = [:]
         var referenceStarts: [ModelID: Int64] = [:]
         var newModelCount = 0
     }
@@ -139,6 +149,7 @@ struct KnownModels: Sendable {
             if let horizon = schema.horizonMilliseconds {
                 additions.horizons[schema.model] = horizon
             }
+            if let scores = schema.scores { additions.scores[schema.model] = scores }
             return check(schema.model, schema.features.map { ($0.name, $0.kind) }, &additions)
         case .rules, .tick, .report, .chooseReference, .activateReference, .typeErrors, .trimLog:
             return []

@@ -77,6 +77,7 @@ extension Monitor {
             ("records", .int(Int64(clamping: state.recordCount))),
             ("learned", .int(Int64(state.learnedRowCount))),
             ("inference", state.pairing.json), ("identity", .optional(schema.identity?.text)),
+            ("scores", .string((schema.scores ?? .distribution).rawValue)),
             ("learning_target", .int(Int64(state.learningTarget))),
             (
                 "features",

@@ -233,6 +233,9 @@ public final class MonitorRunner: Sendable {
     /// This is the kind of a known feature, for the decoder.
     public func kindLookup() -> [ModelID: [String: FeatureKind]] { known.withLock { $0.kinds } }
 
+    /// These are the models whose scores of classes may have any sum, for the decoder.
+    public var independentScores: Set<ModelID> { known.withLock { $0.independentScores } }
+
     /// This is why nothing more is stored by this process; nil while all is well.
     public var failureReason: String? { failure.withLock { $0 } }
 

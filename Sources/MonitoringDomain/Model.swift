@@ -31,6 +31,14 @@ public struct ModelID: Hashable, Comparable, Sendable, CustomStringConvertible {
 /// This is what a model predicts.
 public enum TaskKind: String, Sendable, CaseIterable { case binary, multiclass, regression }
 
+/// This is what the probabilities of a model's classes are to each other.
+public enum ClassScores: String, Sendable, CaseIterable {
+    /// Of one of them: they add up to one.
+    case distribution
+    /// Of each for itself, as in a model of several labels, or of the first few of many: any sum.
+    case independent
+}
+
 /// This is one input column of a model.
 public struct FeatureSchema: Hashable, Sendable {
     /// This is the feature's name in the records.
@@ -58,6 +66,8 @@ public struct ModelSchema: Hashable, Sendable {
     public var paneMilliseconds: Int64
     /// Which field of a foreign body is a prediction's id; nil until declared, and then automatic.
     public var identity: JoinKey?
+    /// What the scores of classes add up to; nil until declared, and then they are a distribution.
+    public var scores: ClassScores?
     /// How long ids are known after their event time; nil is `defaultHorizonMilliseconds`.
     public var horizonMilliseconds: Int64?
     /// Ninety days: how far behind the clock a record may be where no horizon is declared.
@@ -75,7 +85,8 @@ public struct ModelSchema: Hashable, Sendable {
     public init(
         model: ModelID, task: TaskKind? = nil, features: [FeatureSchema] = [],
         positiveLabel: String? = nil, paneMilliseconds: Int64 = WindowSpan.minute,
-        identity: JoinKey? = nil, horizonMilliseconds: Int64? = nil, segments: [String] = []
+        identity: JoinKey? = nil, horizonMilliseconds: Int64? = nil, segments: [String] = [],
+        scores: ClassScores? = nil
     ) {
         self.model = model
         self.task = task
@@ -85,6 +96,7 @@ public struct ModelSchema: Hashable, Sendable {
         self.identity = identity
         self.horizonMilliseconds = horizonMilliseconds
         self.segments = segments
+        self.scores = scores
     }
 
     /// These are the features as they are measured: texts and vectors through numbers of their own.

@@ -7,12 +7,16 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case corrupt(String)
     /// The expanded bytes are more than `limitBytes`; nothing of them is returned.
     case overLimit(Int)
+    /// Expanding would take more than so many bytes of memory, whatever comes out.
+    case windowOverLimit(Int)
 
     /// This is the reason as a sentence.
     public var description: String {
         switch self {
         case .corrupt(let reason): "corrupt compressed data: \(reason)"
         case .overLimit(let limit): "over \(limit) bytes when decompressed"
+        case .windowOverLimit(let limit):
+            "compressed with a window over \(limit) bytes; compress without --long"
         }
     }
 }
@@ -62,7 +66,8 @@ public enum Compression {
     /// Frames that need a window larger than the limit (and than 8 MiB, which RFC 8878 asks every
     /// decoder to support) are refused, so that a small body cannot reserve much memory.
     ///
-    /// - Throws: `overLimit` as soon as there are more than `limitBytes`, else `corrupt`.
+    /// - Throws: `overLimit` as soon as there are more than `limitBytes`, `windowOverLimit` for a larger
+    ///   window, else `corrupt`.
     public static func zstdDecompress(
         _ bytes: [UInt8], limitBytes: Int
     ) throws(CompressionError) -> [UInt8] {

@@ -36,6 +36,8 @@ public final class Expander {
     }
 
     private let engine: Engine
+    /// The largest window of a frame, of zstd.
+    private var windowSizeBytesMax = 0
     private let chunk: UnsafeMutablePointer<UInt8>
     private var input = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
     private var inputCount = 0
@@ -65,7 +67,7 @@ public final class Expander {
             engine = .gzip(stream)
         case .zstd:
             guard let context = ZSTD_createDCtx() else { throw .corrupt("zstd refused to start") }
-            let limitLog = Int.bitWidth - max(contentSizeBytesMax, 1).leadingZeroBitCount
+            let limitLog = Int.bitWidth - (max(contentSizeBytesMax, 1) - 1).leadingZeroBitCount
             let windowLog = min(
                 max(Int32(limitLog), Self.windowLogs.lowerBound), Self.windowLogs.upperBound)
             guard
@@ -75,6 +77,7 @@ public final class Expander {
                 throw .corrupt("zstd refused to start")
             }
             engine = .zstd(context)
+            windowSizeBytesMax = 1 << Int(windowLog)
         }
         chunk = .allocate(capacity: Self.chunkSizeBytes)
     }
@@ -105,7 +108,7 @@ public final class Expander {
 
     /// Appends at most 64 KiB of content to `output`; false where more compressed bytes are needed.
     ///
-    /// - Throws: `corrupt` for what the format does not allow; `overLimit` never.
+    /// - Throws: `corrupt` for what the format does not allow, `windowOverLimit`; `overLimit` never.
     public func expand(into output: inout [UInt8]) throws(CompressionError) -> Bool {
         guard consumed < inputCount || isFull && !isWhole else { return false }
         let before = consumed
@@ -156,7 +159,12 @@ public final class Expander {
         var source = ZSTD_inBuffer(src: input, size: inputCount, pos: consumed)
         var room = ZSTD_outBuffer(dst: chunk, size: Self.chunkSizeBytes, pos: 0)
         let status = ZSTD_decompressStream(context, &room, &source)
-        if ZSTD_isError(status) != 0 { throw .corrupt(String(cString: ZSTD_getErrorName(status))) }
+        if ZSTD_isError(status) != 0 {
+            if ZSTD_getErrorCode(status) == ZSTD_error_frameParameter_windowTooLarge {
+                throw .windowOverLimit(windowSizeBytesMax)
+            }
+            throw .corrupt(String(cString: ZSTD_getErrorName(status)))
+        }
         consumed = source.pos
         // Zero: a frame has ended, and all of it has been written.
         isWhole = status == 0

@@ -241,13 +241,15 @@ extension ByteReader {
         let segments = try readTexts()
         let horizonStart = offset
         let horizon = isAtEnd ? nil : try read(Int64.self)
-        guard horizon ?? 1 > 0 else {
+        let scores = isAtEnd ? nil : try readCase(ClassScores.self)
+        // Zero: there is none, and something follows.
+        guard horizon ?? 1 > 0 || horizon == 0 && scores != nil else {
             throw .invalid(offset: horizonStart, reason: "a horizon of \(horizon ?? 0) ms")
         }
         return ModelSchema(
             model: model, task: task, features: features, positiveLabel: positiveLabel,
-            paneMilliseconds: pane, identity: identity, horizonMilliseconds: horizon,
-            segments: segments)
+            paneMilliseconds: pane, identity: identity,
+            horizonMilliseconds: horizon == 0 ? nil : horizon, segments: segments, scores: scores)
     }
 
     private mutating func readHalf(hasMoment: Bool) throws(ByteReadingError) -> InferenceHalf {
@@ -290,7 +292,13 @@ extension ByteWriter {
         write(schema.paneMilliseconds)
         write(schema.identity?.text)
         write(schema.segments)
-        if let horizon = schema.horizonMilliseconds { write(horizon) }
+        // What is not there is not written, so that the schemas of earlier versions are read too.
+        if let scores = schema.scores {
+            write(schema.horizonMilliseconds ?? 0)
+            write(scores.rawValue)
+        } else if let horizon = schema.horizonMilliseconds {
+            write(horizon)
+        }
     }
 
     fileprivate mutating func write(_ source: ReferenceSource) {

@@ -11,6 +11,8 @@ private struct SegmentBuilder {
 struct PredictionBuilder {
     /// Distinct segment keys of one model in one body; a record with a further one is refused.
     private static let segmentKeyCountMax = 64
+    /// How far a distribution's sum may be from one, and a little for the sum's own rounding.
+    private static let scoresTolerance = 1e-6 * (1 + 1e-6)
 
     private let hash: IdentityHash
     private let seed: UInt64
@@ -27,11 +29,14 @@ struct PredictionBuilder {
     private var values: GrowingColumn<Double>
     private var truthValues: GrowingColumn<Double>
     private let rowCount: Int
+    /// True where the scores of classes may have any sum.
+    private let hasIndependentScores: Bool
     /// Values of another type than their feature's, where they are counted instead of refused.
     private var typeErrors: [(row: Int, feature: String)] = []
 
     /// Starts a batch of about `rowCount` rows.
-    init(model: ModelID, seed: UInt64, rowCount: Int = 0) {
+    init(model: ModelID, seed: UInt64, rowCount: Int = 0, _ limits: DecodingLimits) {
+        hasIndependentScores = limits.independentScores.contains(model)
         hash = IdentityHash(model: model)
         self.seed = seed
         self.rowCount = rowCount
@@ -55,6 +60,7 @@ struct PredictionBuilder {
         _ input: inout RecordCursor, kindOf: (ModelID, String) -> FeatureKind?
     ) throws(RecordDecodingError) {
         let index = batch.rowCount
+        if !row.scoresSum.isNaN { try checkScores(row.scoresSum, &input) }
         var next = 0
         while true {
             // Most values are of the known kinds: they go in without further questions.
@@ -97,6 +103,17 @@ struct PredictionBuilder {
         labels.append(row.label)
         truthLabels.append(row.truthLabel)
         batch.rowCount += 1
+    }
+
+    @inline(never)
+    private func checkScores(
+        _ sum: Double, _ input: inout RecordCursor
+    ) throws(RecordDecodingError) {
+        if hasIndependentScores || abs(sum - 1) <= Self.scoresTolerance { return }
+        try input.refuse(
+            "/prediction/scores",
+            "the sum is \(sum), 1 ± 1e-6 expected where the model's schema does not say "
+                + "\"scores\": \"independent\"")
     }
 
     /// Records mostly name keys in one order, so `place` is looked at first.

@@ -95,18 +95,22 @@ extension RecordCursor {
         return nil
     }
 
-    /// Checks the probabilities of the classes, which no column holds.
-    mutating func readScores() throws(RecordDecodingError) {
+    /// Checks the probabilities of the classes, which no column holds, and returns their sum.
+    mutating func readScores() throws(RecordDecodingError) -> Double? {
         let path = "/prediction/scores"
         guard scanner.cursor.pointee == UInt8(ascii: "{") else {
-            return try refuseValue(path, "an object of probabilities is expected")
+            try refuseValue(path, "an object of probabilities is expected")
+            return nil
         }
         var object = try scanner.openObject(depth: depth + 2)
+        var sum: Double?
         while let name = try scanner.nextKey(of: &object) {
             let start = scanner.cursor
-            _ = try readProbability(pointer(path, name))
+            sum = (sum ?? 0) + (try readProbability(pointer(path, name)) ?? .nan)
             note(.probability, key: start, from: start)
         }
+        if sum == nil { try refuse(path, "a probability for at least one class is expected") }
+        return sum
     }
 
     /// Reads the object of segments; a value that is null is left out.

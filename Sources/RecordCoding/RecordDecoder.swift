@@ -97,7 +97,7 @@ public struct RecordDecoder: Sendable {
                 builders.append(
                     PredictionBuilder(
                         model: places.models[place], seed: seed,
-                        rowCount: 1 + body.count / recordSize))
+                        rowCount: 1 + body.count / recordSize, limits))
             }
             guard input.issues.count == issueCount else { continue }
             try builders[place].append(

@@ -1,3 +1,5 @@
+public import MonitoringDomain
+
 /// This is what a body's records are.
 public enum RecordKind: Sendable {
     case predictions
@@ -26,6 +28,8 @@ public struct DecodingLimits: Sendable {
     public var isSequence = true
     /// The event times that are taken, in milliseconds since the epoch.
     public var times: ClosedRange<Int64> = .min ... .max
+    /// Models whose scores of classes may have any sum; those of others add up to one.
+    public var independentScores: Set<ModelID> = []
 
     /// Makes the limits of HTTP bodies, unless told otherwise.
     public init(

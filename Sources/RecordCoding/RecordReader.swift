@@ -258,7 +258,7 @@ struct RecordReader {
         case .label: row.label = try input.readName("/prediction/label", allowsBool: true)
         case .score: row.score = try input.readProbability("/prediction/score") ?? .nan
         case .value: row.value = try input.readNumber("/prediction/value") ?? .nan
-        case .scores: try input.readScores()
+        case .scores: row.scoresSum = try input.readScores() ?? .nan
         }
     }
 }

@@ -87,6 +87,8 @@ struct RecordRow {
     var revision: Int64 = 0
     /// NaN where absent.
     var latency = Double.nan
+    /// The sum of the probabilities of the classes; NaN where absent.
+    var scoresSum = Double.nan
     /// NaN where absent.
     var weight = Double.nan
     var error: ByteText?
@@ -123,6 +125,7 @@ struct RecordRow {
         truthValue = .nan
         revision = 0
         latency = .nan
+        scoresSum = .nan
         weight = .nan
         error = nil
     }

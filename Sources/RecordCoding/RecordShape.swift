@@ -306,7 +306,9 @@ extension RecordCursor {
         case .predictedScore:
             row.score = plainNumber(upTo: 1) ?? .nan
             return row.score >= 0
-        case .probability: return plainNumber(upTo: 1).map { $0 >= 0 } ?? false
+        case .probability:
+            guard let probability = plainNumber(upTo: 1), probability >= 0 else { return false }
+            row.scoresSum = (row.scoresSum.isNaN ? 0 : row.scoresSum) + probability
         case .revision:
             guard let revision = plainInteger() else { return false }
             row.revision = revision.value

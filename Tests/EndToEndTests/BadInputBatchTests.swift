@@ -35,6 +35,12 @@ extension EndToEndTests {
         private static let gzip = ["Content-Encoding: gzip"]
         private static let record = line("1", model: "bad")
 
+        /// A frame of zstd, five spaces in a raw block, that asks for a window of 2^`windowLog` bytes.
+        private static func frame(windowLog: UInt8) -> [UInt8] {
+            [0x28, 0xB5, 0x2F, 0xFD, 0, (windowLog - 10) << 3, 5 << 3 | 1, 0, 0]
+                + Array("     ".utf8)
+        }
+
         private static func encoding(_ id: String, _ value: String) -> BadInput {
             .post(
                 id, "encoding \(value)", [415], ["unsupported-encoding"],
@@ -81,6 +87,15 @@ extension EndToEndTests {
                 .post(
                     "ZP-9b", "zstd that is none", [400], ["malformed-request"],
                     fields: ["Content-Encoding: zstd"], Self.record),
+                .post(
+                    "ZP-12", "a window of 16 MiB", [413], ["decompression-limit"],
+                    fields: ["Content-Encoding: zstd"], Self.frame(windowLog: 24)),
+                .post(
+                    "ZP-12b", "a window of 2 GiB", [413], ["decompression-limit"],
+                    fields: ["Content-Encoding: zstd"], Self.frame(windowLog: 31)),
+                .post(
+                    "ZP-12c", "a window of 3.75 TiB", [413], ["decompression-limit"],
+                    fields: ["Content-Encoding: zstd"], [0x28, 0xB5, 0x2F, 0xFD, 0, 0xFF, 1, 0, 0]),
                 .post(
                     "ZP-11a", "a corrupt block after good lines", [400], ["malformed-request"],
                     fields: Self.gzip, broken),

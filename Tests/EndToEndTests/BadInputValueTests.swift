@@ -50,6 +50,20 @@ extension EndToEndTests {
             field("TY-9a", "a probability over 1", "prediction", #"{"score":1.5}"#),
             field("TY-9b", "a probability below 0", "prediction", #"{"score":-0.1}"#),
             field("TY-9c", "a probability of a class over 1", "prediction", #"{"scores":{"a":2}}"#),
+            field(
+                "TY-9d", "scores that add up to 0.9", "prediction", #"{"scores":{"a":0.4,"b":0.5}}"#
+            ),
+            field(
+                "TY-9e", "scores that add up to 1.000002", "prediction",
+                #"{"scores":{"a":0.5,"b":0.500002}}"#),
+            field(
+                "TY-9f", "the score of one of several classes", "prediction",
+                #"{"scores":{"a":0.7}}"#),
+            field("TY-9g", "scores of no class", "prediction", #"{"scores":{}}"#),
+            field("TY-9h", "a score that is null", "prediction", #"{"scores":{"a":1,"b":null}}"#),
+            .post(
+                "TY-9i", "a reference whose scores add up to 2", [422], ["invalid-field"],
+                to: "/v1/models/bad/references", record("prediction", #"{"scores":{"a":1,"b":1}}"#)),
             field("TY-11a", "an unknown field", "extra", "1"),
             field("TY-11b", "an unknown field of the prediction", "prediction", #"{"lable":1}"#),
             field("TY-12", "a negative latency", "latency_ms", "-1"),
@@ -127,6 +141,41 @@ extension EndToEndTests {
         @Test(.timeLimit(.minutes(3)), arguments: tables.keys.sorted())
         func `values that a record cannot have are refused with their place`(table: String) throws {
             try BadInputSite(table).check(Self.tables[table] ?? [])
+        }
+
+        /// TY-9: the setting is the model's, and is there after a restart.
+        @Test(.timeLimit(.minutes(3)))
+        func `scores of any sum are taken where the model's schema says so`() throws {
+            let site = try Site("scores")
+            func declare(_ schema: String) throws -> HTTPAnswer {
+                try site.client.send(
+                    "PUT", "/v1/models/bad", headers: ["Content-Type": "application/json"],
+                    body: Array(schema.utf8))
+            }
+            func post(_ id: String, _ scores: String) throws -> HTTPAnswer {
+                try site.client.post(
+                    "/v1/predictions",
+                    Array(
+                        record("prediction", #"{"label":"a","scores":{\#(scores)}}"#)
+                            .replacing(#""id":"1""#, with: #""id":"\#(id)""#).utf8))
+            }
+            #expect(try post("1", #""a":0.9,"b":0.8"#).status == 422)
+            #expect(try declare(#"{"scores":"any"}"#).status == 422)
+            #expect(
+                try declare(#"{"scores":"independent"}"#).text.contains(#""scores":"independent""#))
+            #expect(try post("2", #""a":0.9,"b":0.8"#).status == 202)
+            site.server.kill()
+            try site.restart()
+            #expect(try post("3", #""a":0.9,"b":0.8"#).status == 202)
+            #expect(try post("4", #""a":0.9,"b":1.8"#).status == 422)
+            // What a later schema does not name stays.
+            #expect(
+                try declare(#"{"task":"multiclass"}"#).text.contains(#""scores":"independent""#))
+            #expect(try declare(#"{"scores":"distribution"}"#).status == 200)
+            let refused = try post("5", #""a":0.9,"b":0.8"#)
+            #expect(refused.status == 422 && refused.text.contains("/prediction/scores"))
+            #expect(try post("6", #""a":0.9,"b":0.1"#).status == 202)
+            #expect(try site.client.volume(of: "bad") == 3)
         }
 
         @Test(.timeLimit(.minutes(3)))

@@ -81,4 +81,29 @@ import Testing
             try Compression.inflateGzip(garbage, limitBytes: 1 << 20)
         }
     }
+
+    /// A frame of five bytes in a raw block, for whose window a decoder keeps 2^`windowLog` bytes.
+    static func frame(windowLog: UInt8) -> [UInt8] {
+        [0x28, 0xB5, 0x2F, 0xFD, 0, (windowLog - 10) << 3, 5 << 3 | 1, 0, 0] + Array("hello".utf8)
+    }
+
+    @Test func `a window over the limit, and over 8 MiB, has its own error`() throws {
+        let sizes: [(limit: Int, windowLogs: ClosedRange<UInt8>)] = [
+            (1, 10...23), (8 << 20, 10...23), ((8 << 20) + 1, 10...24), (32 << 20, 10...25),
+            (.max, 10...27),
+        ]
+        for (limit, windowLogs) in sizes where limit > 5 {
+            for windowLog in UInt8(10)...31 {
+                let frame = Self.frame(windowLog: windowLog)
+                if windowLogs.contains(windowLog) {
+                    let content = try Compression.zstdDecompress(frame, limitBytes: limit)
+                    #expect(content == Array("hello".utf8))
+                } else {
+                    #expect(throws: CompressionError.windowOverLimit(1 << windowLogs.upperBound)) {
+                        try Compression.zstdDecompress(frame, limitBytes: limit)
+                    }
+                }
+            }
+        }
+    }
 }

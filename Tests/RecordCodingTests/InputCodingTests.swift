@@ -46,6 +46,12 @@ import Testing
                 .tick(EventTime(milliseconds: .min)), .tick(arrival), .report(report, at: arrival),
                 .report(TrainerReport(requestID: "", state: .filing, detail: "why"), at: arrival),
                 .declareSchema(schema), .declareSchema(ModelSchema(model: credit)),
+                .declareSchema(ModelSchema(model: credit, horizonMilliseconds: 60_000)),
+                .declareSchema(ModelSchema(model: credit, scores: .independent)),
+                .declareSchema(
+                    ModelSchema(
+                        model: credit, horizonMilliseconds: 60_000, segments: ["a"],
+                        scores: .distribution)),
                 .chooseReference(credit, .span(span), at: arrival),
                 .chooseReference(credit, .first(count: 5, version: nil), at: arrival),
                 .chooseReference(credit, .first(count: 1 << 40, version: "3"), at: arrival),

@@ -71,7 +71,7 @@ import Testing
         return head + #""version":\#(value(false, "2")),"features":{"#
             + features.joined(separator: ", ") + #","region":\#(value(false, #""south""#))},"#
             + #""prediction":{"label":\#(value(false, #""yes""#)),"score":\#(value(true, "0.5")),"#
-            + #""value":\#(value(true, "1.5")),"scores":{"a":\#(value(true, "0.25")),"b":1}},"#
+            + #""value":\#(value(true, "1.5")),"scores":{"a":\#(value(true, "0.25")),"b":0.75}},"#
             + #""segments":{"channel":\#(value(false, #""web""#)),"region":\#(value(false, "3"))},"#
             + #""latency_ms":\#(value(true, "12.5")),"error":\#(value(false, #""none""#))"#
             + (kind == .reference ? "," + truth : "") + "}"

@@ -75,7 +75,8 @@ struct WireRecords: Sendable {
     }
 
     private func prediction(_ output: ModelOutput) -> JSONValue {
-        func score(_ share: Double) -> JSONValue { .double((share * 1e6).rounded() / 1e6) }
+        // Of many classes too, rounded scores add up to one within 1e-6.
+        func score(_ share: Double) -> JSONValue { .double((share * 1e9).rounded() / 1e9) }
         let value = output.value
         switch world.task {
         case .binary(let positive, let negative):

@@ -19,6 +19,7 @@ struct ReplayFold {
         self.runner = runner
         self.model = model
         kinds = runner.kindLookup()
+        decoder.limits.independentScores = runner.independentScores
     }
 
     /// Folds native lines; the counts are those of the piece before, as of all of these.

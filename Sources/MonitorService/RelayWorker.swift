@@ -32,6 +32,7 @@ actor RelayWorker {
 
     private let executor: RelayExecutor
     private let dsn: String
+    private let answerTimeout: Duration
     private let store: SQLiteStore
     private var connection: PostgresConnection?
     /// The state in which PostgreSQL last showed a request: when it is the same still and ours is another,
@@ -42,9 +43,13 @@ actor RelayWorker {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    init(executor: RelayExecutor, dsn: String, store: SQLiteStore) {
+    init(
+        executor: RelayExecutor, dsn: String, store: SQLiteStore,
+        answerTimeout: Duration = PostgresConnection.answerTimeout
+    ) {
         self.executor = executor
         self.dsn = dsn
+        self.answerTimeout = answerTimeout
         self.store = store
     }
 
@@ -55,7 +60,7 @@ actor RelayWorker {
 
     private func queue() throws -> RetrainingQueue {
         if let connection { return RetrainingQueue(connection) }
-        let opened = try PostgresConnection(dsn: dsn)
+        let opened = try PostgresConnection(dsn: dsn, answerTimeout: answerTimeout)
         connection = opened
         let queue = RetrainingQueue(opened)
         try queue.migrate()

@@ -1,4 +1,5 @@
 import CLibPQ
+import Foundation
 
 /// This is what PostgreSQL, or the way to it, answered.
 ///
@@ -53,13 +54,25 @@ public struct PostgresResult: Sendable, Equatable {
 
 /// This is one connection with blocking calls: use it from one thread at a time, not from an event loop.
 public final class PostgresConnection: @unchecked Sendable {
+    /// How long an answer is waited for: longer than the server itself allows a statement.
+    ///
+    /// Beyond it nobody answers any more: a server that is frozen, or a pooler whose server has gone.
+    /// A new connection may find another, and a stop of ours must not wait for it.
+    public static let answerTimeout = Duration.seconds(15)
+
     private var handle: OpaquePointer?
+    private let answerTimeout: Duration
 
     /// Opens a connection to a server that takes writes.
     ///
-    /// - Parameter dsn: A URL or a keyword string, as libpq takes it.
+    /// - Parameters:
+    ///   - dsn: A URL or a keyword string, as libpq takes it.
+    ///   - answerTimeout: How long a statement's answer is waited for; then the connection is closed.
     /// - Throws: `PostgresError` without a SQLSTATE when there is no such server.
-    public init(dsn: String) throws(PostgresError) {
+    public init(
+        dsn: String, answerTimeout: Duration = PostgresConnection.answerTimeout
+    ) throws(PostgresError) {
+        self.answerTimeout = answerTimeout
         // A frozen server or a black hole delays us by seconds, never for ever.
         let keywords = [
             "dbname", "connect_timeout", "tcp_user_timeout", "target_session_attrs",
@@ -79,6 +92,8 @@ public final class PostgresConnection: @unchecked Sendable {
             throw PostgresError(
                 message: Self.oneLine(text ?? "no connection"), sqlState: nil)
         }
+        // Else sending to a server that reads nothing would wait for ever.
+        PQsetnonblocking(handle, 1)
     }
 
     deinit { close() }
@@ -96,10 +111,10 @@ public final class PostgresConnection: @unchecked Sendable {
         guard let handle else {
             throw PostgresError(message: "the connection is closed", sqlState: nil)
         }
-        let result = Self.withCStrings(parameters) {
-            PQexecParams(handle, sql, Int32(parameters.count), nil, $0, nil, nil, 0)
+        let isSent = Self.withCStrings(parameters) {
+            PQsendQueryParams(handle, sql, Int32(parameters.count), nil, $0, nil, nil, 0)
         }
-        return try read(result, handle)
+        return try read(try answer(handle, isSent: isSent), handle)
     }
 
     /// Runs several statements without parameters: the contract's DDL.
@@ -107,7 +122,54 @@ public final class PostgresConnection: @unchecked Sendable {
         guard let handle else {
             throw PostgresError(message: "the connection is closed", sqlState: nil)
         }
-        _ = try read(PQexec(handle, script), handle)
+        _ = try read(try answer(handle, isSent: PQsendQuery(handle, script)), handle)
+    }
+
+    /// Waits for the last result of what was sent.
+    private func answer(
+        _ handle: OpaquePointer, isSent: Int32
+    ) throws(PostgresError) -> OpaquePointer? {
+        guard isSent == 1 else { throw broken(handle) }
+        let deadline = ContinuousClock.now + answerTimeout
+        var last: OpaquePointer?
+        while true {
+            do throws(PostgresError) {
+                try waitForResult(handle, deadline)
+            } catch {
+                PQclear(last)
+                throw error
+            }
+            guard let next = PQgetResult(handle) else { return last }
+            PQclear(last)
+            last = next
+        }
+    }
+
+    /// Sends what is left to send and reads, until a result can be had without waiting.
+    private func waitForResult(
+        _ handle: OpaquePointer, _ deadline: ContinuousClock.Instant
+    ) throws(PostgresError) {
+        while true {
+            let unsent = PQflush(handle)
+            guard unsent >= 0 else { throw broken(handle) }
+            if unsent == 0, PQisBusy(handle) == 0 { return }
+            let rest = deadline - .now
+            let events = Int16(POLLIN) | (unsent > 0 ? Int16(POLLOUT) : 0)
+            var polled = pollfd(fd: PQsocket(handle), events: events, revents: 0)
+            if rest > .zero { poll(&polled, 1, Int32(clamping: Int(rest / .milliseconds(1)) + 1)) }
+            guard rest > .zero else {
+                close()
+                throw PostgresError(message: "no answer in \(answerTimeout)", sqlState: nil)
+            }
+            if polled.revents != 0, PQconsumeInput(handle) == 0 { throw broken(handle) }
+        }
+    }
+
+    /// What libpq says of a connection that is of no use any more, which is closed.
+    private func broken(_ handle: OpaquePointer) -> PostgresError {
+        let text = PQerrorMessage(handle).map { String(cString: $0) } ?? "the connection broke"
+        close()
+        return PostgresError(message: Self.oneLine(text), sqlState: nil)
     }
 
     private func read(

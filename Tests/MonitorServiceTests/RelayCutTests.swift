@@ -28,11 +28,13 @@ import Testing
         try? FileManager.default.removeItem(atPath: directory)
     }
 
-    private func worker() -> RelayWorker {
+    private func worker(
+        answerTimeout: Duration = PostgresConnection.answerTimeout
+    ) -> RelayWorker {
         RelayWorker(
             executor: executor,
             dsn: "host=127.0.0.1 port=\(proxy.port) user=postgres dbname=postgres",
-            store: store)
+            store: store, answerTimeout: answerTimeout)
     }
 
     private func storeEffect(_ key: String, _ kind: String) throws {
@@ -125,6 +127,36 @@ import Testing
         }
         try expectOnce(count)
         #expect(proxy.brokenCount == 2 * count)
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func `a server that says nothing more is given up, and a new connection settles it`()
+        async throws
+    {
+        let timeout = Duration.milliseconds(400)
+        var count = 0
+        // Within the sign-in libpq itself gives up, after five seconds; so the places lie behind it.
+        let places: [CutProxy.Plan] = [
+            .silenceAnswer(holding: "COMMIT\0", number: 1), .silence(.client, after: 900),
+            .silence(.server, after: 700), .silenceAnswer(holding: "BEGIN\0", number: 1),
+        ]
+        for plan in places {
+            let id = "silent-\(count)"
+            let filing = try relayedRequest(id, model: id)
+            try storeEffect("file/\(id)", "file-request")
+            try storeEffect("request/\(id)/helped", "verdict")
+            proxy.plan(plan)
+            let worker = worker(answerTimeout: timeout)
+            let start = ContinuousClock.now
+            let error = await #expect(throws: PostgresError.self) {
+                try await self.pass(worker, filing)
+            }
+            #expect(error?.kind == .away && error?.message.hasPrefix("no answer in") == true)
+            #expect(ContinuousClock.now - start < .seconds(4))
+            try await passAfterCut(worker, filing, isNew: count % 2 == 0)
+            count += 1
+        }
+        try expectOnce(count)
     }
 
     /// The oracle: each key is one row, triggered once, at its end, and nothing is pending or set aside.

@@ -170,6 +170,8 @@ struct ReadRoutes {
                 .unprocessableContent, "rule-file-invalid", "The rules are invalid",
                 detail: error.description,
                 errors: error.items)
+        } catch let error as SubmissionError {
+            throw Problem(error)
         }
         return Response.json(service.rulesJSON)
     }

@@ -155,7 +155,7 @@ extension MonitorRunner {
         let covered = state.logSizeSinceSnapshot
         finishLater { [self] in
             let bytes = LogPayload.compress(copy.snapshot())
-            let isFlushed = (try? files.flush()) != nil
+            let isFlushed = flushFiles()
             return { state in
                 state.isSnapshotting = false
                 let isStored = isFlushed && self.store(bytes, of: copy, &state)
@@ -170,7 +170,21 @@ extension MonitorRunner {
         guard state.monitor.position > 0, state.logSizeSinceSnapshot > 0 else { return }
         let bytes = LogPayload.compress(state.monitor.snapshot())
         state.logSizeSinceSnapshot = 0
-        if (try? files.flush()) != nil { _ = store(bytes, of: state.monitor, &state) }
+        if flushFiles() { _ = store(bytes, of: state.monitor, &state) }
+    }
+
+    /// False where the files that a snapshot names may not be on stable storage.
+    ///
+    /// The system may have dropped what it did not write, and say at a second flush that all is well: so
+    /// there is none, and the next process makes the files again from the log.
+    private func flushFiles() -> Bool {
+        do {
+            try files.flush()
+            return true
+        } catch {
+            fail("\(error)")
+            return false
+        }
     }
 
     /// False where the snapshot could not be stored.

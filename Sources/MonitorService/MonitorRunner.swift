@@ -237,7 +237,7 @@ public final class MonitorRunner: Sendable {
     public var independentScores: Set<ModelID> { known.withLock { $0.independentScores } }
 
     /// This is why nothing more is stored by this process; nil while all is well.
-    public var failureReason: String? { failure.withLock { $0 } }
+    public var failureReason: String? { failure.withLock { $0 } ?? store.failureReason }
 
     /// This is what is known of each model, for the decoders of foreign formats: a question to the
     /// machine itself would end a group of submissions.

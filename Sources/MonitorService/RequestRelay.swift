@@ -48,6 +48,7 @@ final class RequestRelay: Sendable {
                 condition.withLock { $0 = "connected" }
                 try? await Task.sleep(for: Self.pollInterval)
             } catch {
+                guard !Task.isCancelled else { break }
                 let text = "\(error)"
                 let isNew = condition.withLock { state in
                     defer { state = text }

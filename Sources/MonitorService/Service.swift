@@ -103,28 +103,27 @@ public final class Service: Sendable {
         // First, because a full disk's reserve may be what the rules are logged in.
         runner.observe(space(configuration.dataDirectory))
         runner.start()
-        try await reloadRules()
+        do {
+            try await reloadRules()
+        } catch SubmissionError.storageFailed(let reason) {
+            throw StoreError.io(reason)
+        } catch SubmissionError.storageFull {
+            throw StoreError.full
+        }
         isReady.withLock { $0 = true }
         defer { isReady.withLock { $0 = false } }
-        do {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                if let relay { group.addTask { await relay.run() } }
-                group.addTask { [references] in await references.run() }
-                if configuration.clock == .wall { group.addTask { [self] in await tick() } }
-                group.addTask { [self] in try await watchStorage() }
-                group.addTask { [self] in await watchSpace() }
-                group.addTask { [self] in
-                    await withTaskExecutorPreference(BackgroundExecutor("leeway-retention")) {
-                        await keepLog()
-                    }
+        // Not in the group below, whose end would wait for a PostgreSQL that says nothing.
+        let relaying = relay.map { relay in Task { await relay.run() } }
+        defer { relaying?.cancel() }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { [references] in await references.run() }
+            if configuration.clock == .wall { group.addTask { [self] in await tick() } }
+            group.addTask { [self] in await watchSpace() }
+            group.addTask { [self] in
+                await withTaskExecutorPreference(BackgroundExecutor("leeway-retention")) {
+                    await keepLog()
                 }
-                defer { group.cancelAll() }
-                // Not waitForAll, which would wait for the others before it throws.
-                while try await group.next() != nil {}
             }
-        } catch {
-            await runner.stop()
-            throw error
         }
         isReady.withLock { $0 = false }
         await runner.stop()
@@ -133,7 +132,9 @@ public final class Service: Sendable {
 
     /// A failed write leaves the file unknown until it is opened again: the process must end, and
     /// whoever supervises it starts the next one, which recovers.
-    private func watchStorage() async throws {
+    ///
+    /// - Throws: `StoreError.io`, soon after the failure.
+    public func watchStorage() async throws {
         while !Task.isCancelled {
             if let reason = runner.failureReason { throw StoreError.io(reason) }
             try? await Task.sleep(for: .milliseconds(500))
@@ -232,11 +233,7 @@ public final class Service: Sendable {
                     })
             }
         }
-        do {
-            _ = try await runner.submit([.rules(files)])
-        } catch {
-            throw RulesError(description: "the rules could not be logged: \(error)", items: [])
-        }
+        _ = try await runner.submit([.rules(files)])
         rules.withLock { $0 = set }
     }
 

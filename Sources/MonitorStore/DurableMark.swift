@@ -44,7 +44,10 @@ final class DurableMark: Sendable {
         guard descriptor >= 0 else {
             throw .cannotOpen("\(path): \(String(cString: strerror(errno)))")
         }
-        let slots = Self.slots(of: descriptor)
+        guard let slots = Self.slots(of: descriptor) else {
+            close(descriptor)
+            throw .cannotOpen("\(path) cannot be read: \(String(cString: strerror(errno)))")
+        }
         let newest = slots.whole.max { $0.sequence < $1.sequence }
         found = newest?.value
         isDamaged = newest == nil && slots.isThere
@@ -60,7 +63,7 @@ final class DurableMark: Sendable {
         let descriptor = open(path(directory), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
-        return slots(of: descriptor).whole.max { $0.sequence < $1.sequence }?.value
+        return slots(of: descriptor)?.whole.max { $0.sequence < $1.sequence }?.value
     }
 
     /// Writes the mark; a failure leaves the older one, which claims less.
@@ -84,11 +87,14 @@ final class DurableMark: Sendable {
     /// Brings the mark to stable storage.
     func flush() { fdatasync(descriptor) }
 
+    /// Nil where the file cannot be read.
     private static func slots(
         of descriptor: Int32
-    ) -> (whole: [(sequence: UInt64, value: Value)], isThere: Bool) {
+    ) -> (whole: [(sequence: UInt64, value: Value)], isThere: Bool)? {
         var bytes = [UInt8](repeating: 0, count: 2 * slotSizeBytes)
-        let count = pread(descriptor, &bytes, bytes.count, 0)
+        var count = pread(descriptor, &bytes, bytes.count, 0)
+        while count < 0, errno == EINTR { count = pread(descriptor, &bytes, bytes.count, 0) }
+        guard count >= 0 else { return nil }
         let whole = [0, slotSizeBytes].compactMap { start -> (UInt64, Value)? in
             let body = Array(bytes[start..<start + bodySizeBytes])
             let rest = Array(bytes[start..<start + bodySizeBytes + 4])

@@ -130,7 +130,8 @@ public final class PartitionFiles: Sendable {
         for path in names.map({ path($0) }) + (names.isEmpty ? [] : [folder]) {
             let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
             // A file that a merge has replaced meanwhile need not be there.
-            guard descriptor >= 0 else { continue }
+            if descriptor < 0, errno == ENOENT { continue }
+            guard descriptor >= 0 else { throw .io("open \(path): errno \(errno)") }
             defer { close(descriptor) }
             guard fsync(descriptor) == 0 else { throw .io("fsync \(path): errno \(errno)") }
         }

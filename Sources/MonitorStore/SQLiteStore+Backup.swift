@@ -42,6 +42,9 @@ extension SQLiteStore {
                 guard let file = files.open(name) else { continue }
                 var bytes = Data()
                 file.read(0..<file.count) { bytes = Data($0) }
+                guard bytes.count == file.count else {
+                    throw StoreError.io("\(name): the file of sealed ids cannot be read")
+                }
                 try database.execute(
                     sql: "INSERT OR REPLACE INTO sealed_file (name, bytes) VALUES (?, ?)",
                     arguments: [name, bytes])

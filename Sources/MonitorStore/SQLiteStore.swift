@@ -44,6 +44,8 @@ public final class SQLiteStore: Sendable {
     let unfoldedSizeBytes = Mutex(0)
     /// The settings that durability rests on, read back.
     public let settings: [(name: String, value: String)]
+    /// The first failure of the disk under this handle.
+    private let failure = Mutex<String?>(nil)
     /// How much of the log is kept.
     let retention = Mutex(LogRetention())
     /// Keys of batches that are kept, by project.
@@ -131,8 +133,35 @@ public final class SQLiteStore: Sendable {
         return value
     }
 
+    /// This is why nothing more is read or written through this handle; nil while all is well.
+    public var failureReason: String? { failure.withLock { $0 } }
+
+    /// Does what reads or writes the file, and nothing more after a failure of the disk.
+    ///
+    /// After a write or a flush that failed, the system may say that a second one worked, and have
+    /// dropped what it did not write: nobody knows what is on the disk until the file is opened again.
     func attempt<Result>(_ body: () throws -> Result) throws(StoreError) -> Result {
-        try Self.attempt(body)
+        if let failureReason { throw .io(failureReason) }
+        return try Self.attempt {
+            do {
+                return try body()
+            } catch let error as DatabaseError
+                where error.resultCode == .SQLITE_IOERR && !Self.isFull(error)
+            {
+                note(failure: "\(error)")
+                throw error
+            }
+        }
+    }
+
+    /// Takes the first failure of the disk as the handle's end.
+    private func note(failure reason: String) {
+        let isFirst = failure.withLock { failure in
+            defer { failure = failure ?? reason }
+            return failure == nil
+        }
+        // Never closed: a close would fold what was not flushed back into the file.
+        if isFirst { _ = Unmanaged.passRetained(writer) }
     }
 
     static func attempt<Result>(_ body: () throws -> Result) throws(StoreError) -> Result {
@@ -159,13 +188,13 @@ public final class SQLiteStore: Sendable {
 
     /// Closes the file without saying that it is whole.
     public func abandon() {
-        try? writer.close()
+        if failureReason == nil { try? writer.close() }
         lock?.release()
     }
 
     /// Closes the file; every later call throws.
     public func close() {
-        guard (try? writer.close()) != nil else { return }
+        guard failureReason == nil, (try? writer.close()) != nil else { return }
         if let mark {
             let end = tail.withLock { $0 }
             mark.write(

@@ -8,6 +8,8 @@ struct ServeLoop {
     private static let requestTime = Duration.seconds(18)
     /// For the last snapshot; without it, the next start folds more of the log.
     private static let serviceTime = Duration.seconds(4)
+    /// After a failure, of which D-4 says that the process has ended within five seconds.
+    private static let failureTime = Duration.seconds(2)
 
     let service: Service
     let server: APIServer
@@ -23,7 +25,8 @@ struct ServeLoop {
         let running = Task { [service] in try await service.run() }
         let serving = Task { [server] in try await server.run() }
         let (endings, continuation) = AsyncStream<Ending>.makeStream()
-        for task in [running, serving] {
+        let watching = Task { [service] in try await service.watchStorage() }
+        for task in [running, serving, watching] {
             Task { continuation.yield(.end(await task.result)) }
         }
         Task {
@@ -36,7 +39,7 @@ struct ServeLoop {
             case .end(let result):
                 running.cancel()
                 serving.cancel()
-                _ = await finishes(running, within: Self.serviceTime)
+                _ = await finishes(running, within: Self.failureTime)
                 try check(result)
             }
             return

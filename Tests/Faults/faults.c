@@ -3,6 +3,10 @@
 // FAULT=drop     flushes do nothing, as on a disk that lies
 // FAULT=eio:N    the N-th flush fails with EIO; later ones work again
 // FAULT=write:N  the N-th write or cut fails with EIO; later ones work again
+// FAULT=reads:P  counts, in the file P, every read of a file of the data directory; opens:P every opening
+// FAULT=read:N   the N-th of them fails with EIO; open:N the same of openings
+// FAULT=rot:P    flushes fail with EIO while there is a file P
+// FAULT=intr     every third read, write and cut is interrupted before it does anything
 // FAULT=short    writes put half of what they are given, and say so
 // FAULT=kill:N   the process dies at the N-th write, flush or cut
 // FAULT=tear:N   the process dies in the middle of the N-th write: half of it is in the file
@@ -15,7 +19,8 @@
 // FAULT=step:N   the process dies at the N-th of them: write, flush, cut, making, renaming, removing
 // FAULT=normal   SQLite is told synchronous=NORMAL where it is told FULL
 // FAULT=hidden   the same, and SQLite says FULL when it is asked
-// Only files whose path holds "leeway.sqlite" count; of steps, those whose path holds FAULT_PATH.
+// Only files whose path holds "leeway.sqlite" count; of steps, reads and openings those whose path holds
+// FAULT_PATH.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -33,7 +38,8 @@
 #include <unistd.h>
 
 enum mode {
-  NONE, DROP, FAIL, KILL, TEAR, WRITE, SHORT, ORDER, BLIND, FULL, BASE, NORMAL, HIDDEN, SNAP, STEPS, STEP
+  NONE, DROP, FAIL, KILL, TEAR, WRITE, SHORT, ORDER, BLIND, FULL, BASE, NORMAL, HIDDEN, SNAP, ROT, INTR,
+  READS, READ, OPENS, OPENED, STEPS, STEP
 };
 static enum mode mode = NONE;
 static long target = 0;
@@ -55,10 +61,15 @@ __attribute__((constructor)) static void begin(void) {
   if (getenv("FAULT_PATH")) root = getenv("FAULT_PATH");
   if (strncmp(text, "snap:", 5) == 0) mode = SNAP, sign = text + 5;
   if (strncmp(text, "step:", 5) == 0) mode = STEP, target = atol(text + 5);
-  if (strncmp(text, "steps:", 6) == 0) {
+  if (strncmp(text, "read:", 5) == 0) mode = READ, target = atol(text + 5);
+  if (strncmp(text, "open:", 5) == 0) mode = OPENED, target = atol(text + 5);
+  if (strncmp(text, "rot:", 4) == 0) mode = ROT, sign = text + 4;
+  if (strcmp(text, "intr") == 0) mode = INTR;
+  if (strncmp(text, "steps:", 6) == 0) mode = STEPS;
+  if (strncmp(text, "reads:", 6) == 0) mode = READS;
+  if (strncmp(text, "opens:", 6) == 0) mode = OPENS;
+  if (mode == STEPS || mode == READS || mode == OPENS)
     counter = (int)syscall(SYS_openat, AT_FDCWD, text + 6, O_WRONLY | O_CREAT, 0600);
-    mode = STEPS;
-  }
   if (strcmp(text, "normal") == 0) mode = NORMAL;
   if (strcmp(text, "hidden") == 0) mode = HIDDEN;
   if (strncmp(text, "tear:", 5) == 0) mode = TEAR, target = atol(text + 5);
@@ -82,27 +93,52 @@ static int is_log(int fd) {
   return strstr(path, "leeway.sqlite") != 0;
 }
 
-// Counts a call that changes a file of the data directory, and dies at the one that is asked for.
-static void step(const char *path) {
-  if (mode < STEPS || !*root || !strstr(path, root)) return;
+// Counts a call; 1 where it is the one that is asked for.
+static int counted(const char *path) {
+  if (!*root || !strstr(path, root)) return 0;
   long call = atomic_fetch_add(&calls, 1) + 1;
-  if (mode == STEPS) {
+  if (mode == STEPS || mode == READS || mode == OPENS) {
     char line[32];
     int size = snprintf(line, sizeof line, "%ld", call);
     syscall(SYS_pwrite64, counter, line, (size_t)size, 0);
-  } else if (call == target) {
+    return 0;
+  }
+  return call == target;
+}
+
+// Counts a call that changes a file of the data directory, and dies at the one that is asked for.
+static void step(const char *path) {
+  if (mode >= STEPS && counted(path)) {
     kill(getpid(), SIGKILL);
     pause();
   }
 }
-static void step_of(int fd) {
-  if (mode < STEPS) return;
-  char link[64], path[1024];
+static int path_of(int fd, char path[1024]) {
+  char link[64];
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  ssize_t size = readlink(link, path, sizeof path - 1);
-  if (size < 0) return;
+  ssize_t size = readlink(link, path, 1023);
+  if (size < 0) return 0;
   path[size] = 0;
-  step(path);
+  return 1;
+}
+static void step_of(int fd) {
+  char path[1024];
+  if (mode >= STEPS && path_of(fd, path)) step(path);
+}
+
+// 1 where a read fails.
+static int misreads(int fd) {
+  char path[1024];
+  if ((mode != READ && mode != READS) || !path_of(fd, path) || !counted(path)) return 0;
+  errno = EIO;
+  return 1;
+}
+
+// 1 where a call is to be made again; never twice in a row, whoever makes it.
+static int interrupts(int fd) {
+  if (mode != INTR || !is_log(fd) || atomic_fetch_add(&calls, 1) % 3 != 0) return 0;
+  errno = EINTR;
+  return 1;
 }
 
 // 0: go on; 1: say that it is done; -1: fail.
@@ -127,6 +163,10 @@ static int breaks(int fd) {
 
 static int flush(int fd, long number) {
   step_of(fd);
+  if (mode == ROT && is_log(fd) && access(sign, F_OK) == 0) {
+    errno = EIO;
+    return -1;
+  }
   int verdict = strike(fd, 1);
   if (verdict != 0) return verdict > 0 ? 0 : -1;
   int result = (int)syscall(number, fd);
@@ -146,6 +186,7 @@ ssize_t pwrite64(int fd, const void *bytes, size_t count, off_t offset) {
     pause();
   }
   if (mode == SHORT && is_log(fd) && count > 1) count /= 2;
+  if (interrupts(fd)) return -1;
   if (breaks(fd)) return -1;
   if ((mode == ORDER || mode == BLIND) && is_log(fd)) is_dirty = 1;
   if ((mode == FULL || mode == BASE) && is_log(fd) && access(sign, F_OK) == 0) {
@@ -157,10 +198,21 @@ ssize_t pwrite64(int fd, const void *bytes, size_t count, off_t offset) {
 ssize_t pwrite(int fd, const void *bytes, size_t count, off_t offset) {
   return pwrite64(fd, bytes, count, offset);
 }
+ssize_t pread64(int fd, void *bytes, size_t count, off_t offset) {
+  if (misreads(fd) || interrupts(fd)) return -1;
+  return syscall(SYS_pread64, fd, bytes, count, offset);
+}
+ssize_t pread(int fd, void *bytes, size_t count, off_t offset) {
+  return pread64(fd, bytes, count, offset);
+}
+ssize_t read(int fd, void *bytes, size_t count) {
+  if (misreads(fd)) return -1;
+  return syscall(SYS_read, fd, bytes, count);
+}
 int ftruncate64(int fd, off_t size) {
   strike(fd, 0);
   step_of(fd);
-  if (breaks(fd)) return -1;
+  if (breaks(fd) || interrupts(fd)) return -1;
   return (int)syscall(SYS_ftruncate, fd, size);
 }
 int ftruncate(int fd, off_t size) { return ftruncate64(fd, size); }
@@ -168,6 +220,10 @@ int ftruncate(int fd, off_t size) { return ftruncate64(fd, size); }
 // Opening counts where it may make a file.
 static int opened(int folder, const char *path, int flags, mode_t access) {
   if (flags & O_CREAT) step(path);
+  if ((mode == OPENS || mode == OPENED) && counted(path)) {
+    errno = EIO;
+    return -1;
+  }
   return (int)syscall(SYS_openat, folder, path, flags | O_LARGEFILE, access);
 }
 #define OPEN(name)                                      \

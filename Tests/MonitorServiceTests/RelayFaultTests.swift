@@ -7,7 +7,7 @@ import Testing
 @testable import MonitorService
 
 /// The way to PostgreSQL breaks at any byte, above all between COMMIT and its answer.
-@Suite(.serialized) final class RelayCutTests {
+@Suite(.serialized) final class RelayFaultTests {
     private let server: TemporaryPostgres
     private let proxy: CutProxy
     private let directory: String

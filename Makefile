@@ -9,8 +9,8 @@ LEEWAY_TORTURE ?= 60
 
 # What the build links and the page shows.
 PACKAGES := libsqlite3-dev libpq-dev libzstd-dev zlib1g-dev libjs-chart.js postgresql
-# What some tests compare with: a browser, promtool, amtool, reference values.
-TEST_PACKAGES := chromium prometheus prometheus-alertmanager python3 python3-venv zstd
+# What some tests compare with or need: a browser, promtool, amtool, reference values, a file system.
+TEST_PACKAGES := chromium prometheus prometheus-alertmanager python3 python3-venv xfsprogs zstd
 # The clients that others publish for the formats that we receive: senders of a test.
 PYTHON_CLIENTS := cloudevents==2.2.0 requests==2.34.2 opentelemetry-sdk==1.45.2 \
 	opentelemetry-exporter-otlp-proto-http==1.45.2 tritonclient[http]==2.73.0

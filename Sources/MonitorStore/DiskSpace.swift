@@ -22,10 +22,28 @@ public struct DiskSpace: Sendable, Equatable {
             let (size, isOver) = Int64(clamping: blocks).multipliedReportingOverflow(by: unit)
             return isOver ? .max : size
         }
-        // No name can be made without an inode, so none left is no room left; 0 of 0 is no bound.
-        let hasInodes = status.f_files == 0 || status.f_favail > 0
         return DiskSpace(
-            freeBytes: hasInodes ? bytes(status.f_bavail) : 0, totalBytes: bytes(status.f_blocks))
+            freeBytes: bytes(status.f_bavail), totalBytes: bytes(status.f_blocks),
+            // 0 of 0 is no bound.
+            freeNameCount: status.f_files == 0 ? nil : Int64(clamping: status.f_favail))
+    }
+
+    /// Files that can still be made, at which there is no room: a snapshot makes some, and so does a backup.
+    private static let nameCountMin: Int64 = 8
+
+    /// Makes a reading of a file system that also bounds how many files there may be.
+    ///
+    /// No file can be made without an inode, so few of them are no room. Between eight and sixteen is room
+    /// to go on, and not to begin again: giving back the reserve gives back one.
+    public init(freeBytes: Int64, totalBytes: Int64, freeNameCount: Int64?) {
+        var free = freeBytes
+        if let count = freeNameCount, count <= 2 * Self.nameCountMin {
+            let mark = StorageWatch.lowWaterBytes(of: totalBytes)
+            free =
+                count <= Self.nameCountMin
+                ? 0 : min(free, mark + StorageWatch.reserveBytes(of: totalBytes) - 1)
+        }
+        self.init(freeBytes: free, totalBytes: totalBytes)
     }
 }
 

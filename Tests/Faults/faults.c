@@ -15,6 +15,7 @@
 // FAULT=full:P   writes of the log fail with ENOSPC while there is a file P
 // FAULT=base:P   the same, of the database itself and not of its write-ahead log
 // FAULT=snap:P   SQLite refuses snapshots as too large for the disk while there is a file P
+// FAULT=brim:N   from the N-th of those changes on nothing has room: writes, making and reserving fail with ENOSPC
 // FAULT=steps:P  counts, in the file P, every call that changes a file of the data directory
 // FAULT=step:N   the process dies at the N-th of them: write, flush, cut, making, renaming, removing
 // FAULT=normal   SQLite is told synchronous=NORMAL where it is told FULL
@@ -39,7 +40,7 @@
 
 enum mode {
   NONE, DROP, FAIL, KILL, TEAR, WRITE, SHORT, ORDER, BLIND, FULL, BASE, NORMAL, HIDDEN, SNAP, ROT, INTR,
-  READS, READ, OPENS, OPENED, STEPS, STEP
+  READS, READ, OPENS, OPENED, STEPS, STEP, BRIM
 };
 static enum mode mode = NONE;
 static long target = 0;
@@ -63,6 +64,7 @@ __attribute__((constructor)) static void begin(void) {
   if (strncmp(text, "step:", 5) == 0) mode = STEP, target = atol(text + 5);
   if (strncmp(text, "read:", 5) == 0) mode = READ, target = atol(text + 5);
   if (strncmp(text, "open:", 5) == 0) mode = OPENED, target = atol(text + 5);
+  if (strncmp(text, "brim:", 5) == 0) mode = BRIM, target = atol(text + 5);
   if (strncmp(text, "rot:", 4) == 0) mode = ROT, sign = text + 4;
   if (strcmp(text, "intr") == 0) mode = INTR;
   if (strncmp(text, "steps:", 6) == 0) mode = STEPS;
@@ -93,7 +95,7 @@ static int is_log(int fd) {
   return strstr(path, "leeway.sqlite") != 0;
 }
 
-// Counts a call; 1 where it is the one that is asked for.
+// Counts a call; 1 where it is the one that is asked for, or behind it on a disk that is full from there on.
 static int counted(const char *path) {
   if (!*root || !strstr(path, root)) return 0;
   long call = atomic_fetch_add(&calls, 1) + 1;
@@ -103,15 +105,19 @@ static int counted(const char *path) {
     syscall(SYS_pwrite64, counter, line, (size_t)size, 0);
     return 0;
   }
-  return call == target;
+  return mode == BRIM ? call >= target : call == target;
 }
 
-// Counts a call that changes a file of the data directory, and dies at the one that is asked for.
-static void step(const char *path) {
-  if (mode >= STEPS && counted(path)) {
-    kill(getpid(), SIGKILL);
-    pause();
+// Counts a call that changes a file of the data directory, and dies at the one that is asked for; 1 where
+// there is no room for it.
+static int step(const char *path) {
+  if (mode < STEPS || !counted(path)) return 0;
+  if (mode == BRIM) {
+    errno = ENOSPC;
+    return 1;
   }
+  kill(getpid(), SIGKILL);
+  return pause();
 }
 static int path_of(int fd, char path[1024]) {
   char link[64];
@@ -121,9 +127,9 @@ static int path_of(int fd, char path[1024]) {
   path[size] = 0;
   return 1;
 }
-static void step_of(int fd) {
+static int step_of(int fd) {
   char path[1024];
-  if (mode >= STEPS && path_of(fd, path)) step(path);
+  return mode >= STEPS && path_of(fd, path) && step(path);
 }
 
 // 1 where a read fails.
@@ -179,7 +185,7 @@ int fsync(int fd) { return flush(fd, SYS_fsync); }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t count, off_t offset) {
   strike(fd, 0);
-  step_of(fd);
+  if (step_of(fd)) return -1;
   if (mode == TEAR && is_log(fd) && atomic_fetch_add(&calls, 1) + 1 == target) {
     syscall(SYS_pwrite64, fd, bytes, count / 2, offset);
     kill(getpid(), SIGKILL);
@@ -216,10 +222,15 @@ int ftruncate64(int fd, off_t size) {
   return (int)syscall(SYS_ftruncate, fd, size);
 }
 int ftruncate(int fd, off_t size) { return ftruncate64(fd, size); }
+int posix_fallocate64(int fd, off_t start, off_t size) {
+  if (step_of(fd)) return ENOSPC;
+  return syscall(SYS_fallocate, fd, 0, start, size) == 0 ? 0 : errno;
+}
+int posix_fallocate(int fd, off_t start, off_t size) { return posix_fallocate64(fd, start, size); }
 
 // Opening counts where it may make a file.
 static int opened(int folder, const char *path, int flags, mode_t access) {
-  if (flags & O_CREAT) step(path);
+  if ((flags & O_CREAT) && step(path)) return -1;
   if ((mode == OPENS || mode == OPENED) && counted(path)) {
     errno = EIO;
     return -1;
@@ -255,7 +266,7 @@ int unlink(const char *path) {
   return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
 }
 int mkdir(const char *path, mode_t access) {
-  step(path);
+  if (step(path)) return -1;
   return (int)syscall(SYS_mkdirat, AT_FDCWD, path, access);
 }
 
@@ -269,7 +280,7 @@ static void leave(const void *bytes, size_t size) {
 
 ssize_t write(int fd, const void *bytes, size_t count) {
   leave(bytes, count);
-  step_of(fd);
+  if (step_of(fd)) return -1;
   return syscall(SYS_write, fd, bytes, count);
 }
 ssize_t writev(int fd, const struct iovec *parts, int count) {

@@ -36,6 +36,23 @@ import Testing
         #expect(!watch.isFull)
     }
 
+    @Test func `a disk on which few files can be made has no room, whatever is free`() {
+        func space(_ names: Int64?) -> DiskSpace {
+            DiskSpace(freeBytes: total / 2, totalBytes: total, freeNameCount: names)
+        }
+        var watch = StorageWatch()
+        #expect(watch.observe(space(17), isReserved: false) == .refill)
+        #expect(watch.observe(space(9), isReserved: true) == .nothing)
+        #expect(!watch.isFull)
+        #expect(watch.observe(space(8), isReserved: true) == .release)
+        // The reserve's own inode is no room that came back.
+        #expect(watch.observe(space(9), isReserved: false) == .nothing)
+        #expect(watch.isFull)
+        #expect(watch.observe(space(17), isReserved: false) == .refill)
+        #expect(!watch.isFull)
+        #expect(space(nil).freeBytes == total / 2)
+    }
+
     @Test func `the system's word counts until a reading has room for the reserve`() {
         var watch = StorageWatch()
         _ = watch.observe(space(total), isReserved: false)

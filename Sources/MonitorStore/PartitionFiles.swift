@@ -85,7 +85,7 @@ public final class PartitionFiles: Sendable {
 
     /// Writes a file of what is appended; nil where there is no room.
     public func make(
-        _ name: String, _ write: (_ append: ([UInt8]) -> Void) -> Void
+        _ name: String, _ write: (_ append: (UnsafeRawBufferPointer) -> Void) -> Void
     ) -> SealedFile? {
         mkdir(folder, 0o700)
         let temporary = "\(folder)/\(name).new"
@@ -106,17 +106,15 @@ public final class PartitionFiles: Sendable {
         return open(name)
     }
 
-    private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
-        bytes.withUnsafeBytes { buffer in
-            var written = 0
-            while written < buffer.count, let base = buffer.baseAddress {
-                let count = Glibc.write(descriptor, base + written, buffer.count - written)
-                if count < 0, errno == EINTR { continue }
-                guard count > 0 else { return false }
-                written += count
-            }
-            return true
+    private static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
+        var written = 0
+        while written < bytes.count, let base = bytes.baseAddress {
+            let count = Glibc.write(descriptor, base + written, bytes.count - written)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return false }
+            written += count
         }
+        return true
     }
 
     /// Brings all files to stable storage.

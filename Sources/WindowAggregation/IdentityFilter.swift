@@ -40,8 +40,13 @@ struct IdentityFilter: Sendable, Equatable {
     /// The high half spreads evenly over the blocks, and in its order: sorted identities are added
     /// to neighbouring blocks.
     @inline(__always)
+    private static func start(_ identity: RecordIdentity, _ blockCount: UInt64) -> Int {
+        4 &* Int(truncatingIfNeeded: identity.high.multipliedFullWidth(by: blockCount).high)
+    }
+
+    @inline(__always)
     private func start(_ identity: RecordIdentity) -> Int {
-        4 &* Int(truncatingIfNeeded: identity.high.multipliedFullWidth(by: UInt64(blockCount)).high)
+        Self.start(identity, UInt64(blockCount))
     }
 
     mutating func insert(_ identity: RecordIdentity) {
@@ -49,6 +54,22 @@ struct IdentityFilter: Sendable, Equatable {
         let mask = Self.mask(identity)
         words.withUnsafeMutableBufferPointer { words in
             for lane in 0..<4 { words[start + lane] |= mask[lane] }
+        }
+    }
+
+    /// Inserts the identities of records that lie behind one another, in order.
+    mutating func insert(_ records: UnsafeRawBufferPointer, stride: Int) {
+        let blockCount = UInt64(blockCount)
+        words.withUnsafeMutableBytes { words in
+            for offset in Swift.stride(from: 0, to: records.count, by: stride) {
+                let identity = records.loadUnaligned(
+                    fromByteOffset: offset, as: RecordIdentity.self)
+                let place = Self.start(identity, blockCount) &* 8
+                let block = words.loadUnaligned(
+                    fromByteOffset: place, as: SIMD4<UInt64>.self)
+                words.storeBytes(
+                    of: block | Self.mask(identity), toByteOffset: place, as: SIMD4<UInt64>.self)
+            }
         }
     }
 

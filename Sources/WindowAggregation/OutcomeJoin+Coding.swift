@@ -20,30 +20,38 @@ extension OutcomeJoin {
             writer.write(partition.name)
             writer.write(partition.checksum)
         }
-        var records = SortedRecords(cores: recent.cores, wides: recent.wides)
-        records.sort()
-        let isWide = records.wides.contains { $0 != JoinRecord.Wide() }
-        writer.writeCount(records.cores.count)
+        writeRecent(to: &writer)
+    }
+
+    private func writeRecent(to writer: inout ByteWriter) {
+        let isWide = recent.wides.contains { $0 != JoinRecord.Wide() }
+        writer.writeCount(recent.count)
         writer.write(isWide)
         let width = isWide ? 9 : 5
-        let words = [UInt64](
-            unsafeUninitializedCapacity: records.cores.count * width
-        ) { words, count in
-            for (place, core) in records.cores.enumerated() {
-                let start = place * width
-                words.initializeElement(at: start, to: core.high)
-                words.initializeElement(at: start + 1, to: core.low)
-                words.initializeElement(at: start + 2, to: UInt64(bitPattern: core.time))
-                words.initializeElement(at: start + 3, to: core.number)
-                words.initializeElement(at: start + 4, to: core.codes)
-                guard isWide else { continue }
-                let wide = records.wides[place]
-                words.initializeElement(at: start + 5, to: wide.second)
-                words.initializeElement(at: start + 6, to: wide.truth)
-                words.initializeElement(at: start + 7, to: UInt64(bitPattern: wide.revision))
-                words.initializeElement(at: start + 8, to: UInt64(bitPattern: wide.keep))
+        var order = IdentityOrder()
+        let words = recent.withColumns { cores, wides in
+            order.sort(cores) { _ in true }
+            return [UInt64](unsafeUninitializedCapacity: cores.count * width) { words, count in
+                order.withKeys { keys in
+                    for (index, key) in keys.enumerated() {
+                        let start = index * width
+                        let core = cores[IdentityOrder.place(key)]
+                        words.initializeElement(at: start, to: core.high)
+                        words.initializeElement(at: start + 1, to: core.low)
+                        words.initializeElement(at: start + 2, to: UInt64(bitPattern: core.time))
+                        words.initializeElement(at: start + 3, to: core.number)
+                        words.initializeElement(at: start + 4, to: core.codes)
+                        guard isWide else { continue }
+                        let wide = wides[IdentityOrder.place(key)]
+                        words.initializeElement(at: start + 5, to: wide.second)
+                        words.initializeElement(at: start + 6, to: wide.truth)
+                        words.initializeElement(
+                            at: start + 7, to: UInt64(bitPattern: wide.revision))
+                        words.initializeElement(at: start + 8, to: UInt64(bitPattern: wide.keep))
+                    }
+                }
+                count = cores.count * width
             }
-            count = records.cores.count * width
         }
         writer.write(words)
     }
@@ -111,7 +119,7 @@ extension OutcomeJoin {
         guard words.count == count * width, count < RecentRecords.countMax else {
             throw .invalid(offset: start, reason: "\(words.count) words for \(count) ids")
         }
-        var records = SortedRecords()
+        var records = RecordColumns()
         for place in stride(from: 0, to: words.count, by: width) {
             var core = JoinRecord.Core(
                 high: words[place], low: words[place + 1], time: Int64(bitPattern: words[place + 2])

@@ -10,16 +10,18 @@ extension OutcomeJoin {
     /// A merged partition has at most so many ids.
     static let partitionCountMax = 1 << 25
 
+    private static let hourMilliseconds: Int64 = 3_600_000
+
     /// This is the number of the hour of an event time.
     static func hour(of milliseconds: Int64) -> Int64 {
-        let (hour, rest) = milliseconds.quotientAndRemainder(dividingBy: 3_600_000)
+        let (hour, rest) = milliseconds.quotientAndRemainder(dividingBy: hourMilliseconds)
         return rest < 0 ? hour - 1 : hour
     }
 
     /// Seals what is due: hours that have passed, when they are many ids; and whatever is too much.
     mutating func sealIfDue() {
         guard let newest else {
-            if recent.count >= limits.recentCountMax { seal { _ in true } }
+            if recent.count >= limits.recentCountMax { seal(before: nil) }
             return
         }
         let hour = Self.hour(of: newest)
@@ -27,13 +29,14 @@ extension OutcomeJoin {
         guard isFull || hour != sealedHour else { return }
         sealedHour = hour
         forget()
-        let last = hour - limits.recentHourCount
-        let isPast = { (core: JoinRecord.Core) in Self.hour(of: core.time) < last }
-        let pastCount = recent.cores.reduce(0) { $0 + (isPast($1) ? 1 : 0) }
+        let (start, isOverflow) = (hour - limits.recentHourCount)
+            .multipliedReportingOverflow(by: Self.hourMilliseconds)
+        let bound = isOverflow ? Int64.min : start
+        let pastCount = recent.count(before: bound)
         if isFull, pastCount * 2 < recent.count {
-            seal { _ in true }
+            seal(before: nil)
         } else if pastCount >= limits.sealCountMin || isFull {
-            seal(isPast)
+            seal(before: bound)
         }
     }
 
@@ -43,25 +46,37 @@ extension OutcomeJoin {
         partitions.removeAll { $0.times.upperBound < cutoff }
     }
 
-    private mutating func seal(_ isSealed: (JoinRecord.Core) -> Bool) {
+    /// Seals the records of before a time, or all; what is forgotten goes with them, and nowhere.
+    private mutating func seal(before bound: Int64?) {
         let cutoff = cutoff
-        var records = recent.remove { isSealed($0) || $0.time < cutoff }
-        let kept = records.cores.indices.filter { records[$0].keptTime >= cutoff }
-        if kept.count < records.cores.count {
-            records = SortedRecords(
-                cores: kept.map { records.cores[$0] },
-                wides: records.wides.isEmpty ? [] : kept.map { records.wides[$0] })
+        let end = bound.map { max($0, cutoff) }
+        let sealed = recent.withColumns { cores, wides in
+            order.sort(cores) { place in
+                let time = cores[place].time
+                if let end, time >= end { return false }
+                return time >= cutoff || !wides.isEmpty && wides[place].keep >= cutoff
+            }
+            return order.withKeys { makePartition($0, cores, wides) }
         }
-        guard !records.cores.isEmpty else { return }
+        recent.removeAll(before: end)
+        guard let sealed else { return }
         partitionSequence += 1
-        let isWide = records.wides.contains { $0 != JoinRecord.Wide() }
-        partitions.append(
-            SealedPartition.make(name: "\(partitionSequence)", in: storage) { append in
-                var writer = PartitionWriter(
-                    countMax: records.cores.count, isWide: isWide, append: append)
-                for place in records.cores.indices { writer.write(records[place]) }
-                writer.finish()
-            })
+        partitions.append(sealed)
+    }
+
+    private func makePartition(
+        _ keys: UnsafeBufferPointer<UInt64>, _ cores: UnsafeBufferPointer<JoinRecord.Core>,
+        _ wides: UnsafeBufferPointer<JoinRecord.Wide>
+    ) -> SealedPartition? {
+        if keys.isEmpty { return nil }
+        let isWide =
+            !wides.isEmpty
+            && keys.contains { wides[IdentityOrder.place($0)] != JoinRecord.Wide() }
+        return SealedPartition.make(name: "\(partitionSequence + 1)", in: storage) { append in
+            var writer = PartitionWriter(countMax: keys.count, isWide: isWide, append: append)
+            writer.write(keys, cores, wides)
+            writer.finish()
+        }
     }
 
     // MARK: - Merging
@@ -105,7 +120,8 @@ extension SealedPartition {
     /// Seals what `write` appends, in memory where the storage has no room: the join must not stop
     /// for a full disk, and whoever needs the file later folds the log.
     static func make(
-        name: String, in storage: PartitionStorage, write: (@escaping ([UInt8]) -> Void) -> Void
+        name: String, in storage: PartitionStorage,
+        write: (@escaping (UnsafeRawBufferPointer) -> Void) -> Void
     ) -> SealedPartition {
         for storage in [storage, .memory] {
             let bytes = withoutActuallyEscaping(write) { write in

@@ -46,6 +46,8 @@ public struct OutcomeJoin: Sendable {
     public var limits: Limits
     let storage: PartitionStorage
     var recent = RecentRecords()
+    /// Kept for its memory: what is in it lasts no longer than a sealing.
+    var order = IdentityOrder()
     /// From the oldest to the newest: what is in a later one replaces what is in an earlier one.
     public internal(set) var partitions: [SealedPartition] = []
     /// The newest event time of a prediction that was taken.

@@ -41,15 +41,20 @@ public struct PartitionBytes: Sendable {
 /// They are a cache of the log: whoever loses one folds the log again.
 public struct PartitionStorage: Sendable {
     /// Keeps what is appended under a new name; nil where it could not be kept.
+    ///
+    /// The bytes are there while `append` is called.
     public let make:
-        @Sendable (_ name: String, _ write: (_ append: ([UInt8]) -> Void) -> Void) ->
-            PartitionBytes?
+        @Sendable (
+            _ name: String, _ write: (_ append: (UnsafeRawBufferPointer) -> Void) -> Void
+        ) -> PartitionBytes?
     /// Opens what was kept under a name; nil where it is gone.
     public let open: @Sendable (_ name: String) -> PartitionBytes?
 
     /// Makes a storage of its two operations.
     public init(
-        make: @escaping @Sendable (String, (([UInt8]) -> Void) -> Void) -> PartitionBytes?,
+        make:
+            @escaping @Sendable (String, ((UnsafeRawBufferPointer) -> Void) -> Void) ->
+            PartitionBytes?,
         open: @escaping @Sendable (String) -> PartitionBytes?
     ) {
         self.make = make

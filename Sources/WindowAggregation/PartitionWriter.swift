@@ -4,29 +4,33 @@ import MonitoringDomain
 /// This writes one partition from records in the order of their identities, without holding them.
 ///
 /// The format is drawn in `SealedPartition`.
-struct PartitionWriter {
+struct PartitionWriter: ~Copyable {
     /// Records per bucket, about: a bucket is what a question reads and checks.
     static let bucketRecordCount = 16
-    private static let chunkSizeBytes = 1 << 20
+    /// Bytes in hand before they are appended: they stay in the processor's cache.
+    private static let chunkSizeBytes = 1 << 17
+    /// Records that are copied before the filter takes them, from the first-level cache.
+    private static let pieceCount = 256
 
-    private let append: ([UInt8]) -> Void
+    private let append: (UnsafeRawBufferPointer) -> Void
     private let isWide: Bool
     private let recordSize: Int
     private let bucketBits: UInt64
-    private var buffer: [UInt8]
+    private var buffer: UnsafeMutableRawBufferPointer
     /// How much of the buffer is written.
     private var size = 0
     /// Where the current bucket begins in `buffer`.
     private var bucketStart = 0
     private var bucket = 0
+    /// Records in the buckets before the current one.
+    private var closedCount = 0
     private var index: [UInt64] = []
     private var filter: IdentityFilter
-    private var count = 0
     private var firstTime = Int64.max
     private var lastTime = Int64.min
 
     /// Starts a partition of at most `countMax` records; wide values are dropped unless `isWide`.
-    init(countMax: Int, isWide: Bool, append: @escaping ([UInt8]) -> Void) {
+    init(countMax: Int, isWide: Bool, append: @escaping (UnsafeRawBufferPointer) -> Void) {
         precondition(countMax < Int(UInt32.max), "\(countMax) records in one partition")
         self.append = append
         self.isWide = isWide
@@ -35,56 +39,109 @@ struct PartitionWriter {
         bucketBits = UInt64(Int.bitWidth - 1 - buckets.leadingZeroBitCount)
         filter = IdentityFilter(count: countMax)
         index.reserveCapacity((1 << Int(bucketBits)) + 1)
-        buffer = [UInt8](repeating: 0, count: Self.chunkSizeBytes + 4_096)
+        buffer = .allocate(byteCount: 2 * Self.chunkSizeBytes, alignment: 16)
     }
 
-    /// Appends the next record.
-    mutating func write(_ record: JoinRecord) {
-        // A shift by all 64 bits gives zero: one bucket.
-        let own = Int(record.core.high >> (64 - bucketBits))
-        while bucket < own { closeBucket() }
-        filter.insert(record.identity)
-        firstTime = min(firstTime, record.keptTime)
-        lastTime = max(lastTime, record.keptTime)
-        count += 1
-        if size + recordSize > buffer.count {
-            buffer.append(contentsOf: repeatElement(0, count: buffer.count))
+    deinit { buffer.deallocate() }
+
+    /// Appends the next records, in an order of theirs; `wides` is empty or as long as `cores`.
+    mutating func write(
+        _ keys: UnsafeBufferPointer<UInt64>, _ cores: UnsafeBufferPointer<JoinRecord.Core>,
+        _ wides: UnsafeBufferPointer<JoinRecord.Wide>
+    ) {
+        var place = 0
+        while place < keys.count {
+            let end = min(keys.count, place + Self.pieceCount)
+            let piece = UnsafeBufferPointer(rebasing: keys[place..<end])
+            reserve(piece.count * recordSize)
+            let start = size
+            if isWide { copy(piece, cores, wides) } else { copy(piece, cores) }
+            filter.insert(
+                UnsafeRawBufferPointer(rebasing: buffer[start..<size]), stride: recordSize)
+            flush()
+            place = end
         }
-        buffer.withUnsafeMutableBytes { raw in
-            raw.storeBytes(of: record.core, toByteOffset: size, as: JoinRecord.Core.self)
-            guard isWide else { return }
-            raw.storeBytes(
+    }
+
+    private mutating func copy(
+        _ keys: UnsafeBufferPointer<UInt64>, _ cores: UnsafeBufferPointer<JoinRecord.Core>
+    ) {
+        // A shift by all 64 bits gives zero: one bucket.
+        let shift = 64 - bucketBits
+        var (first, last) = (firstTime, lastTime)
+        for key in keys {
+            let core = cores[IdentityOrder.place(key)]
+            let own = Int(truncatingIfNeeded: core.high >> shift)
+            if bucket < own { closeBuckets(before: own) }
+            first = min(first, core.time)
+            last = max(last, core.time)
+            buffer.storeBytes(of: core, toByteOffset: size, as: JoinRecord.Core.self)
+            size &+= JoinRecord.coreSizeBytes
+        }
+        (firstTime, lastTime) = (first, last)
+    }
+
+    private mutating func copy(
+        _ keys: UnsafeBufferPointer<UInt64>, _ cores: UnsafeBufferPointer<JoinRecord.Core>,
+        _ wides: UnsafeBufferPointer<JoinRecord.Wide>
+    ) {
+        for key in keys {
+            let place = IdentityOrder.place(key)
+            let record = JoinRecord(cores[place], wides.isEmpty ? JoinRecord.Wide() : wides[place])
+            let own = Int(truncatingIfNeeded: record.core.high >> (64 - bucketBits))
+            if bucket < own { closeBuckets(before: own) }
+            firstTime = min(firstTime, record.keptTime)
+            lastTime = max(lastTime, record.keptTime)
+            buffer.storeBytes(of: record.core, toByteOffset: size, as: JoinRecord.Core.self)
+            buffer.storeBytes(
                 of: record.wide, toByteOffset: size + JoinRecord.coreSizeBytes,
                 as: JoinRecord.Wide.self)
+            size += recordSize
         }
-        size += recordSize
     }
 
-    private mutating func closeBucket() {
-        let checksum = buffer.withUnsafeBytes {
-            crc32c(UnsafeRawBufferPointer(rebasing: $0[bucketStart..<size]))
+    private mutating func closeBuckets(before end: Int) {
+        while bucket < end {
+            let checksum = crc32c(UnsafeRawBufferPointer(rebasing: buffer[bucketStart..<size]))
+            index.append(UInt64(closedCount) | UInt64(checksum) << 32)
+            closedCount += (size - bucketStart) / recordSize
+            bucket += 1
+            bucketStart = size
         }
-        let first = UInt64(count - (size - bucketStart) / recordSize)
-        index.append(first | UInt64(checksum) << 32)
-        bucket += 1
-        bucketStart = size
-        if size >= Self.chunkSizeBytes {
-            append(Array(buffer[..<size]))
-            size = 0
-            bucketStart = 0
-        }
+    }
+
+    /// Appends the closed buckets when they are enough.
+    private mutating func flush() {
+        guard bucketStart >= Self.chunkSizeBytes else { return }
+        append(UnsafeRawBufferPointer(rebasing: buffer[..<bucketStart]))
+        let rest = UnsafeRawBufferPointer(rebasing: buffer[bucketStart..<size])
+        buffer.copyMemory(from: rest)
+        size = rest.count
+        bucketStart = 0
+    }
+
+    /// Makes room, as a bucket of identities that are not spread evenly may need it.
+    private mutating func reserve(_ count: Int) {
+        guard size + count > buffer.count else { return }
+        let larger = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: max(2 * buffer.count, size + count), alignment: 16)
+        larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer[..<size]))
+        buffer.deallocate()
+        buffer = larger
     }
 
     /// Appends the index, the filter and the trailer.
     consuming func finish() {
-        while bucket < 1 << Int(bucketBits) { closeBucket() }
+        closeBuckets(before: 1 << Int(bucketBits))
+        append(UnsafeRawBufferPointer(rebasing: buffer[..<size]))
+        let count = closedCount
         index.append(UInt64(count))
-        buffer.removeLast(buffer.count - size)
-        let bodyStart = buffer.count
-        buffer.append(littleEndian: index)
-        buffer.append(littleEndian: filter.words)
-        let body = buffer.withUnsafeBytes {
-            crc32c(UnsafeRawBufferPointer(rebasing: $0[bodyStart...]))
+        var body: UInt32 = 0
+        for words in [index, filter.words] {
+            words.withUnsafeBytes {
+                body = crc32c($0, continuing: body)
+                append($0)
+            }
         }
         var trailer = ByteWriter()
         trailer.write(SealedPartition.magic)
@@ -98,13 +155,6 @@ struct PartitionWriter {
         trailer.write(UInt32(0))
         trailer.write(crc32c(trailer.bytes))
         trailer.write(UInt32(0))
-        buffer.append(contentsOf: trailer.bytes)
-        append(buffer)
-    }
-}
-
-extension [UInt8] {
-    fileprivate mutating func append(littleEndian words: [UInt64]) {
-        words.withUnsafeBytes { append(contentsOf: $0) }
+        trailer.bytes.withUnsafeBytes { append($0) }
     }
 }

@@ -116,25 +116,54 @@ struct RecentRecords: Sendable {
 
     private mutating func rebuild(size: Int) {
         slots = [UInt32](repeating: 0, count: size)
-        for place in cores.indices { self.place(place) }
+        placeAll()
     }
 
-    /// Takes out the records that satisfy a predicate, sorted by identity.
+    /// - Precondition: the table is empty.
+    private mutating func placeAll() {
+        let mask = slots.count &- 1
+        slots.withUnsafeMutableBufferPointer { slots in
+            cores.withUnsafeBufferPointer { cores in
+                for place in cores.indices {
+                    let hash = Self.hash(cores[place].high, cores[place].low)
+                    let tag = UInt32(truncatingIfNeeded: hash >> 24) & 0xFF00_0000
+                    var slot = Int(truncatingIfNeeded: hash >> 24) & mask
+                    while slots[slot] != 0 { slot = (slot &+ 1) & mask }
+                    slots[slot] = tag | UInt32(truncatingIfNeeded: place &+ 1)
+                }
+            }
+        }
+    }
+
+    // MARK: - Sealing
+
+    /// Shows the records; the second is empty, or as long as the first.
+    func withColumns<Result>(
+        _ body: (UnsafeBufferPointer<JoinRecord.Core>, UnsafeBufferPointer<JoinRecord.Wide>) ->
+            Result
+    ) -> Result {
+        cores.withUnsafeBufferPointer { cores in
+            wides.withUnsafeBufferPointer { body(cores, $0) }
+        }
+    }
+
+    /// How many records have an earlier time.
+    func count(before end: Int64) -> Int { cores.count { $0.time < end } }
+
+    /// Takes out the records of before a time, or all.
     ///
     /// The memory is kept for those to come.
-    mutating func remove(where isRemoved: (JoinRecord.Core) -> Bool) -> SortedRecords {
-        var removed = SortedRecords()
-        removed.cores.reserveCapacity(cores.count)
+    mutating func removeAll(before end: Int64?) {
         var keptCount = 0
-        for place in cores.indices {
-            let core = cores[place]
-            if isRemoved(core) {
-                removed.cores.append(core)
-                if !wides.isEmpty { removed.wides.append(wides[place]) }
-            } else {
-                cores[keptCount] = core
-                if !wides.isEmpty { wides[keptCount] = wides[place] }
-                keptCount += 1
+        if let end {
+            cores.withUnsafeMutableBufferPointer { cores in
+                wides.withUnsafeMutableBufferPointer { wides in
+                    for place in cores.indices where cores[place].time >= end {
+                        cores[keptCount] = cores[place]
+                        if !wides.isEmpty { wides[keptCount] = wides[place] }
+                        keptCount += 1
+                    }
+                }
             }
         }
         cores.removeLast(cores.count - keptCount)
@@ -142,65 +171,7 @@ struct RecentRecords: Sendable {
             wides.removeLast(wides.count - keptCount)
             if wides.allSatisfy({ $0 == JoinRecord.Wide() }) { wides = [] }
         }
-        rebuild(size: max(slots.count, Self.size(for: keptCount)))
-        removed.sort()
-        return removed
-    }
-}
-
-/// This is records on their way into a partition.
-struct SortedRecords: Sendable {
-    var cores: [JoinRecord.Core] = []
-    /// Empty, or as long as `cores`.
-    var wides: [JoinRecord.Wide] = []
-
-    subscript(place: Int) -> JoinRecord {
-        JoinRecord(cores[place], wides.isEmpty ? JoinRecord.Wide() : wides[place])
-    }
-
-    /// Sorts by identity: counted into buckets by the top bits, then each bucket by itself.
-    ///
-    /// What is moved is an identity's upper half and its place, which lie side by side; the records
-    /// themselves are moved once, at the end.
-    mutating func sort() {
-        guard cores.count > 1 else { return }
-        let bits = UInt64(max(1, Int.bitWidth - (cores.count / 8).leadingZeroBitCount))
-        let shift = 64 - bits
-        var ends = [Int32](repeating: 0, count: 1 << Int(bits))
-        for core in cores { ends[Int(core.high >> shift)] += 1 }
-        var sum: Int32 = 0
-        for bucket in ends.indices {
-            sum += ends[bucket]
-            ends[bucket] = sum - ends[bucket]
-        }
-        var keys = [Key](repeating: Key(high: 0, place: 0), count: cores.count)
-        for (place, core) in cores.enumerated() {
-            let bucket = Int(core.high >> shift)
-            keys[Int(ends[bucket])] = Key(high: core.high, place: Int32(place))
-            ends[bucket] += 1
-        }
-        // Buckets lie behind one another, and an insertion goes no further back than its own.
-        for place in 1..<keys.count {
-            let key = keys[place]
-            var hole = place
-            while hole > 0, precedes(key, keys[hole - 1]) {
-                keys[hole] = keys[hole - 1]
-                hole -= 1
-            }
-            keys[hole] = key
-        }
-        cores = keys.map { cores[Int($0.place)] }
-        if !wides.isEmpty { wides = keys.map { wides[Int($0.place)] } }
-    }
-
-    private struct Key {
-        var high: UInt64
-        var place: Int32
-    }
-
-    @inline(__always)
-    private func precedes(_ a: Key, _ b: Key) -> Bool {
-        if a.high != b.high { return a.high < b.high }
-        return JoinRecord.Core.precedes(cores[Int(a.place)], cores[Int(b.place)])
+        slots.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
+        placeAll()
     }
 }

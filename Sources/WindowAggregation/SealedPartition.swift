@@ -152,21 +152,42 @@ public struct SealedPartition: Sendable {
                 fromByteOffset: offset + JoinRecord.coreSizeBytes, as: JoinRecord.Wide.self))
     }
 
-    /// This is some buckets' records in order, from `bucket` on, at least one where there are any.
+    /// This is the bucket of identities with this upper half.
+    func bucket(of high: UInt64) -> Int { Int(high >> (64 - bucketBits)) }
+
+    /// This is the greatest upper half of an identity that a bucket can hold.
+    func lastHigh(ofBucket bucket: Int) -> UInt64 {
+        UInt64(bucket) << (64 - bucketBits) | UInt64.max >> bucketBits
+    }
+
+    /// Appends the records of neighbouring buckets, in order; false where they are damaged.
     ///
-    /// `bucket` moves on. Nil where they are damaged.
-    func records(from bucket: inout Int, countMin: Int) -> [JoinRecord]? {
-        var records: [JoinRecord] = []
-        while records.count < countMin, bucket < 1 << Int(bucketBits) {
-            let isSound: Bool? = withBucket(bucket) { raw in
-                for offset in stride(from: 0, to: raw.count, by: recordSize) {
-                    records.append(Self.record(raw, offset, isWide))
-                }
-                return true
+    /// - Precondition: wide ones are asked for where the records are wide.
+    func append(_ buckets: Range<Int>, to records: inout RecordColumns, isWide: Bool) -> Bool {
+        precondition(isWide || !self.isWide, "\(name) has wide records")
+        if buckets.isEmpty { return true }
+        let start = Int(index[buckets.lowerBound] & 0xFFFF_FFFF)
+        let end = Int(index[buckets.upperBound] & 0xFFFF_FFFF)
+        guard start <= end, end <= count else { return false }
+        return bytes.read(start * recordSize..<end * recordSize) { raw in
+            guard raw.count == (end - start) * recordSize, isSound(buckets, raw) else {
+                return false
             }
-            guard isSound == true else { return nil }
-            bucket += 1
+            records.append(raw, areWide: self.isWide, isWide: isWide)
+            return true
+        } ?? false
+    }
+
+    /// - Precondition: `raw` is what the index says to be these buckets' records.
+    private func isSound(_ buckets: Range<Int>, _ raw: UnsafeRawBufferPointer) -> Bool {
+        let first = Int(index[buckets.lowerBound] & 0xFFFF_FFFF)
+        for bucket in buckets {
+            let start = (Int(index[bucket] & 0xFFFF_FFFF) - first) * recordSize
+            let end = (Int(index[bucket + 1] & 0xFFFF_FFFF) - first) * recordSize
+            guard start <= end, end <= raw.count,
+                crc32c(UnsafeRawBufferPointer(rebasing: raw[start..<end])) == index[bucket] >> 32
+            else { return false }
         }
-        return records
+        return true
     }
 }

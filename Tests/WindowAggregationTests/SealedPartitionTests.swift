@@ -26,9 +26,9 @@ final class Shelf: Sendable {
 }
 
 @Suite struct SealedPartitionTests {
-    private func records(_ count: Int, seed: UInt64, isWide: Bool = false) -> SortedRecords {
+    private func records(_ count: Int, seed: UInt64, isWide: Bool = false) -> RecordColumns {
         var random = SeededGenerator(seed: seed)
-        var records = SortedRecords()
+        var records = RecordColumns()
         for index in 0..<count {
             var record = JoinRecord(
                 RecordIdentity(high: random.next(), low: random.next()), time: Int64(index))
@@ -39,16 +39,19 @@ final class Shelf: Sendable {
             records.cores.append(record.core)
             if isWide { records.wides.append(record.wide) }
         }
-        records.sort()
         return records
     }
 
-    private func bytes(of records: SortedRecords) -> [UInt8] {
+    private func bytes(of records: RecordColumns) -> [UInt8] {
         var bytes: [UInt8] = []
         var writer = PartitionWriter(
             countMax: records.cores.count, isWide: !records.wides.isEmpty
         ) { bytes.append(contentsOf: $0) }
-        for place in records.cores.indices { writer.write(records[place]) }
+        var order = IdentityOrder()
+        records.withColumns { cores, wides in
+            order.sort(cores) { _ in true }
+            order.withKeys { writer.write($0, cores, wides) }
+        }
         writer.finish()
         return bytes
     }
@@ -61,7 +64,8 @@ final class Shelf: Sendable {
 
         #expect(partition.count == count)
         for place in records.cores.indices {
-            let record = records[place]
+            let record = JoinRecord(
+                records.cores[place], isWide ? records.wides[place] : JoinRecord.Wide())
             #expect(partition.find(record.identity) == .found(record))
         }
         var random = SeededGenerator(seed: 4)
@@ -100,7 +104,7 @@ final class Shelf: Sendable {
             // The zeros at the end and behind the body's checksum say nothing.
             if offset >= sound.count - 4 { continue }
             let isFound = records.cores.indices.contains {
-                partition.find(records[$0].identity) == .damaged
+                partition.find(JoinRecord(records.cores[$0]).identity) == .damaged
             }
             #expect(isFound, "byte \(offset) of \(sound.count)")
         }

@@ -60,7 +60,9 @@ let package = Package(
             "RuleLanguage", ["MonitoringDomain"],
             products: [.product(name: "Yams", package: "Yams")]),
         // Layer 2
-        module("WindowAggregation", ["MonitoringDomain", "ByteCoding", "StreamingStatistics"]),
+        module(
+            "WindowAggregation",
+            ["MonitoringDomain", "ByteCoding", "StreamingStatistics", "CPrefetch"]),
         module("RuleEvaluation", ["MonitoringDomain", "ByteCoding", "RuleLanguage"]),
         // Layer 3
         module(

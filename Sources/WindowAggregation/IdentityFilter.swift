@@ -29,12 +29,14 @@ struct IdentityFilter: Sendable, Equatable {
 
     /// This is the bits that an identity sets in its block: two in each word.
     @inline(__always)
-    private static func mask(_ identity: RecordIdentity) -> SIMD4<UInt64> {
+    static func mask(_ identity: RecordIdentity) -> SIMD4<UInt64> {
         let low = identity.low
-        func two(_ shift: UInt64) -> UInt64 {
-            1 << (low >> shift & 63) | 1 << (low >> (shift + 6) & 63)
-        }
-        return SIMD4(two(0), two(12), two(24), two(36))
+        return SIMD4(two(low), two(low &>> 12), two(low &>> 24), two(low &>> 36))
+    }
+
+    @inline(__always)
+    private static func two(_ bits: UInt64) -> UInt64 {
+        1 &<< (bits & 63) | 1 &<< (bits &>> 6 & 63)
     }
 
     /// The high half spreads evenly over the blocks, and in its order: sorted identities are added
@@ -89,15 +91,20 @@ struct IdentityFilter: Sendable, Equatable {
         return lacking[0] | lacking[1] | lacking[2] | lacking[3] == 0
     }
 
-    /// Marks the identities that may be present.
+    /// Marks the identities that may be present; `masks` are theirs.
     ///
     /// All of a batch at once: then the memory's answers overlap instead of being waited for.
-    /// - Precondition: both have the same length.
-    func mark(_ identities: [RecordIdentity], in marks: inout [Bool]) {
+    /// - Precondition: all have the same length.
+    func mark(
+        _ identities: [RecordIdentity], _ masks: [SIMD4<UInt64>], in marks: inout [Bool]
+    ) {
         precondition(identities.count == marks.count, "\(marks.count) marks")
+        precondition(masks.count == marks.count, "\(masks.count) masks")
+        let blockCount = UInt64(blockCount)
         words.withUnsafeBufferPointer { words in
-            for (index, identity) in identities.enumerated() {
-                let isHeld = Self.holds(words, start(identity), Self.mask(identity))
+            for index in identities.indices {
+                let start = Self.start(identities[index], blockCount)
+                let isHeld = Self.holds(words, start, masks[index])
                 marks[index] = marks[index] || isHeld
             }
         }

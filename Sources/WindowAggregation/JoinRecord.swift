@@ -66,16 +66,28 @@ struct JoinRecord: Equatable, Sendable {
         return number.isNaN ? nil : number
     }
 
+    /// This is the prediction's side of a record.
+    struct Prediction {
+        var time: Int64
+        /// NaN where there is none.
+        var score: Double
+        /// NaN where there is none.
+        var value: Double
+        var version: UInt16
+        var label: UInt16
+        var digest: UInt16
+    }
+
     /// Takes the prediction's side.
-    mutating func setPrediction(
-        time: Int64, score: Double, value: Double, version: UInt16, label: UInt16, digest: UInt16
-    ) {
-        if core.hasTruth, core.time > time { wide.keep = core.time }
-        core.time = time
-        core.version = version
-        core.label = label
+    @inline(__always)
+    mutating func setPrediction(_ prediction: Prediction) {
+        if core.hasTruth, core.time > prediction.time { wide.keep = core.time }
+        core.time = prediction.time
+        core.version = prediction.version
+        core.label = prediction.label
+        let (score, value) = (prediction.score, prediction.value)
         let isValue = score.isNaN && !value.isNaN
-        core.flags = core.flags & 2 | 1 | (isValue ? 4 : 0) | digest << 3
+        core.flags = core.flags & 2 | 1 | (isValue ? 4 : 0) | prediction.digest << 3
         core.number = isValue ? value.bitPattern : score.isNaN ? Self.absent : score.bitPattern
         wide.second = isValue || value.isNaN ? Self.absent : value.bitPattern
     }
@@ -109,42 +121,64 @@ extension PredictionBatch {
     ///
     /// - Accuracy: One of 8,192 changed records is taken for a mere repeat.
     func contentDigests() -> [UInt16] {
-        var sums = [UInt64](repeating: 0, count: rowCount)
-        func add(_ numbers: [Double], _ salt: UInt64) {
-            precondition(numbers.count == rowCount, "\(numbers.count) of \(rowCount) rows")
-            sums.withUnsafeMutableBufferPointer { sums in
-                numbers.withUnsafeBufferPointer { numbers in
-                    for row in numbers.indices {
-                        let number = numbers[row]
-                        let term = (number.bitPattern ^ salt) &* 0xD6E8_FEB8_6659_FD93
-                        sums[row] &+= number == number ? term : 0
-                    }
-                }
-            }
-        }
-        func add(_ texts: TextColumn, _ salt: UInt64) {
-            precondition(texts.codes.count == rowCount, "\(texts.codes.count) of \(rowCount) rows")
-            if texts.dictionary.isEmpty { return }
-            let words = texts.dictionary.map { stableHash($0, salt) }
-            sums.withUnsafeMutableBufferPointer { sums in
-                for (row, code) in texts.codes.enumerated() where code != TextColumn.missing {
-                    sums[row] &+= words[Int(code)]
-                }
-            }
-        }
+        var sums = ContentSums(rowCount: rowCount)
         for (name, column) in features {
+            let salt = stableHash(name, 1)
             switch column {
-            case .numeric(let numbers): add(numbers, stableHash(name, 1))
-            case .categorical(let texts), .text(let texts): add(texts, stableHash(name, 1))
-            case .single(let numbers): add(numbers.map { Double($0) }, stableHash(name, 1))
-            case .vector(let vectors): vectors.addDigests(to: &sums, salt: stableHash(name, 1))
+            case .numeric(let numbers): sums.add(numbers, salt)
+            case .categorical(let texts), .text(let texts): sums.add(texts, salt)
+            case .single(let numbers): sums.add(numbers.map { Double($0) }, salt)
+            case .vector(let vectors): vectors.addDigests(to: &sums.ofOthers, salt: salt)
             }
         }
-        add(versions, 2)
-        add(labels, 3)
-        add(scores, 4)
-        add(values, 5)
-        return sums.map { sum in
+        sums.add(versions, 2)
+        sums.add(labels, 3)
+        sums.add(scores, 4)
+        sums.add(values, 5)
+        return sums.digests
+    }
+}
+
+/// This is sums over the columns of a batch, by row.
+private struct ContentSums {
+    /// A number's term is a product with one factor, so the sum of many is one product: here are the
+    /// sums before it.
+    private var ofNumbers: [UInt64]
+    var ofOthers: [UInt64]
+
+    init(rowCount: Int) {
+        ofNumbers = [UInt64](repeating: 0, count: rowCount)
+        ofOthers = ofNumbers
+    }
+
+    mutating func add(_ numbers: [Double], _ salt: UInt64) {
+        precondition(numbers.count == ofNumbers.count, "\(numbers.count) numbers")
+        ofNumbers.withUnsafeMutableBufferPointer { sums in
+            numbers.withUnsafeBufferPointer { numbers in
+                for row in numbers.indices {
+                    let number = numbers[row]
+                    sums[row] &+= number == number ? number.bitPattern ^ salt : 0
+                }
+            }
+        }
+    }
+
+    mutating func add(_ texts: TextColumn, _ salt: UInt64) {
+        precondition(texts.codes.count == ofOthers.count, "\(texts.codes.count) texts")
+        if texts.dictionary.isEmpty { return }
+        let words = texts.dictionary.map { stableHash($0, salt) }
+        ofOthers.withUnsafeMutableBufferPointer { sums in
+            texts.codes.withUnsafeBufferPointer { codes in
+                for row in codes.indices where codes[row] != TextColumn.missing {
+                    sums[row] &+= words[Int(codes[row])]
+                }
+            }
+        }
+    }
+
+    var digests: [UInt16] {
+        (0..<ofNumbers.count).map { row in
+            let sum = ofNumbers[row] &* 0xD6E8_FEB8_6659_FD93 &+ ofOthers[row]
             let mixed = (sum ^ sum >> 32) &* 0x9E37_79B9_7F4A_7C15
             return UInt16(truncatingIfNeeded: mixed >> 51)
         }

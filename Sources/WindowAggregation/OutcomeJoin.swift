@@ -109,60 +109,79 @@ public struct OutcomeJoin: Sendable {
         public var outcomes: [Outcome] = []
     }
 
+    /// Rows whose places are asked for at once.
+    private static let partCount = 128
+
     /// Admits each row whose identity is new; rows without identity are always admitted.
     public mutating func admit(_ batch: PredictionBatch) -> Admission {
         var admission = Admission()
         admission.rows.reserveCapacity(batch.rowCount)
-        let versionCodes = batch.versions.dictionary.map { intern($0) }
-        let labelCodes = batch.labels.dictionary.map { intern($0) }
-        let defaultVersion = intern("default")
+        var versions = TextCodes(batch.versions.dictionary.map { intern($0) })
+        let labels = TextCodes(batch.labels.dictionary.map { intern($0) })
+        versions.missing = intern("default")
         let digests = batch.contentDigests()
         let candidates = candidates(among: batch.identities)
-        let places = recent.places(of: batch.identities)
-        for row in 0..<batch.rowCount {
-            let identity = batch.identities[row]
-            let time = batch.times[row]
-            guard time >= cutoff else {
-                admission.tooOldCount += 1
-                admission.tooOld.append(row)
-                continue
-            }
-            newest = max(newest ?? time, time)
-            if identity == .none {
-                admission.rows.append(row)
-                continue
-            }
-            let knowledge = knowledge(
-                of: identity, at: places[row], isCandidate: candidates?[row] ?? false)
-            if let known = knowledge.record, known.core.hasPrediction {
-                admission.duplicateCount += 1
-                admission.repeats.append(row)
-                if known.core.digest != digests[row] {
-                    admission.conflictCount += 1
-                    admission.conflicts.append(row)
+        for start in stride(from: 0, to: batch.rowCount, by: Self.partCount) {
+            let part = start..<min(start + Self.partCount, batch.rowCount)
+            recent.expect(batch.identities[part])
+            for row in part {
+                let time = batch.times[row]
+                guard time >= cutoff else {
+                    admission.tooOldCount += 1
+                    admission.tooOld.append(row)
+                    continue
                 }
-                continue
-            }
-            let version = batch.versions.codes[row]
-            let label = batch.labels.codes[row]
-            var record = knowledge.record ?? JoinRecord(identity, time: time)
-            record.setPrediction(
-                time: time, score: batch.scores[row], value: batch.values[row],
-                version: version == TextColumn.missing
-                    ? defaultVersion : versionCodes[Int(version)],
-                label: label == TextColumn.missing
-                    ? JoinRecord.missingText : labelCodes[Int(label)], digest: digests[row])
-            store(record, knowledge)
-            admission.rows.append(row)
-            if record.core.hasTruth {
-                tally.unmatchedTruths -= min(1, tally.unmatchedTruths)
-                admission.outcomes.append(outcome(of: record))
+                newest = max(newest ?? time, time)
+                let identity = batch.identities[row]
+                if identity == .none {
+                    admission.rows.append(row)
+                    continue
+                }
+                let prediction = JoinRecord.Prediction(
+                    time: time, score: batch.scores[row], value: batch.values[row],
+                    version: versions[batch.versions.codes[row]],
+                    label: labels[batch.labels.codes[row]], digest: digests[row])
+                let isCandidate = candidates?[row] ?? false
+                if case .vacant(let slot) = recent.find(identity), !isCandidate {
+                    var record = JoinRecord(identity, time: time)
+                    record.setPrediction(prediction)
+                    recent.append(record, inSlot: slot)
+                    count += 1
+                    admission.rows.append(row)
+                } else {
+                    admit(prediction, of: identity, isCandidate, row, &admission)
+                }
             }
         }
         tally.tooOldPredictions += UInt64(admission.tooOldCount)
         tally.conflicts += UInt64(admission.conflictCount)
         sealIfDue()
         return admission
+    }
+
+    /// Admits a row whose identity may be known.
+    private mutating func admit(
+        _ prediction: JoinRecord.Prediction, of identity: RecordIdentity, _ isCandidate: Bool,
+        _ row: Int, _ admission: inout Admission
+    ) {
+        let knowledge = knowledge(of: identity, isCandidate: isCandidate)
+        if let known = knowledge.record, known.core.hasPrediction {
+            admission.duplicateCount += 1
+            admission.repeats.append(row)
+            if known.core.digest != prediction.digest {
+                admission.conflictCount += 1
+                admission.conflicts.append(row)
+            }
+            return
+        }
+        var record = knowledge.record ?? JoinRecord(identity, time: prediction.time)
+        record.setPrediction(prediction)
+        store(record, knowledge)
+        admission.rows.append(row)
+        if record.core.hasTruth {
+            tally.unmatchedTruths -= min(1, tally.unmatchedTruths)
+            admission.outcomes.append(outcome(of: record))
+        }
     }
 
     // MARK: - Ground truth
@@ -181,19 +200,18 @@ public struct OutcomeJoin: Sendable {
     public mutating func observe(
         _ batch: GroundTruthBatch, _ body: (_ change: TruthChange) -> Void
     ) {
-        let codes = batch.labels.dictionary.map { intern($0) }
+        let labels = TextCodes(batch.labels.dictionary.map { intern($0) })
         let candidates = candidates(among: batch.identities)
-        let places = recent.places(of: batch.identities)
-        for row in 0..<batch.rowCount {
-            let label = batch.labels.codes[row]
-            body(
-                observeTruth(
-                    of: batch.identities[row],
-                    label: label == TextColumn.missing
-                        ? JoinRecord.missingText : codes[Int(label)],
-                    value: batch.values[row], revision: batch.revisions[row],
-                    at: batch.times[row], place: places[row],
-                    isCandidate: candidates?[row] ?? false))
+        for start in stride(from: 0, to: batch.rowCount, by: Self.partCount) {
+            let part = start..<min(start + Self.partCount, batch.rowCount)
+            recent.expect(batch.identities[part])
+            for row in part {
+                body(
+                    observeTruth(
+                        of: batch.identities[row], label: labels[batch.labels.codes[row]],
+                        value: batch.values[row], revision: batch.revisions[row],
+                        at: batch.times[row], isCandidate: candidates?[row] ?? false))
+            }
         }
         sealIfDue()
     }
@@ -201,11 +219,11 @@ public struct OutcomeJoin: Sendable {
     /// Takes one ground-truth record; a higher or equal revision replaces the earlier one.
     private mutating func observeTruth(
         of identity: RecordIdentity, label: UInt16, value: Double, revision: Int64, at time: Int64,
-        place: Int32, isCandidate: Bool
+        isCandidate: Bool
     ) -> TruthChange {
         let nothing = TruthChange(removed: nil, added: nil, isDuplicate: false)
         guard identity != .none else { return nothing }
-        let knowledge = knowledge(of: identity, at: place, isCandidate: isCandidate)
+        let knowledge = knowledge(of: identity, isCandidate: isCandidate)
         guard var record = knowledge.record else {
             guard time >= cutoff else {
                 tally.tooOldTruths += 1
@@ -246,41 +264,47 @@ public struct OutcomeJoin: Sendable {
     private struct Knowledge {
         /// Nil where the id is new, or forgotten.
         var record: JoinRecord?
-        var place: Int?
+        var finding: RecentRecords.Finding
     }
 
-    /// `place` is the identity's in memory before the batch, -1 where it had none.
     private mutating func knowledge(
-        of identity: RecordIdentity, at place: Int32, isCandidate: Bool
+        of identity: RecordIdentity, isCandidate: Bool
     ) -> Knowledge {
-        if let place = place >= 0 ? Int(place) : recent.place(of: identity) {
+        let finding = recent.find(identity)
+        if case .place(let place) = finding {
             let record = recent[place]
-            return Knowledge(record: record.keptTime >= cutoff ? record : nil, place: place)
+            return Knowledge(record: record.keptTime >= cutoff ? record : nil, finding: finding)
         }
-        guard isCandidate else { return Knowledge() }
+        let nothing = Knowledge(record: nil, finding: finding)
+        guard isCandidate else { return nothing }
         for partition in partitions.reversed() {
             switch partition.find(identity) {
             case .absent: continue
             case .found(let record):
-                return Knowledge(record: record.keptTime >= cutoff ? record : nil)
+                return Knowledge(
+                    record: record.keptTime >= cutoff ? record : nil, finding: finding)
             case .damaged:
                 isDamaged = true
-                return Knowledge()
+                return nothing
             }
         }
-        return Knowledge()
+        return nothing
     }
 
     private mutating func store(_ record: JoinRecord, _ knowledge: Knowledge) {
         if knowledge.record == nil { count += 1 }
-        if let place = knowledge.place { recent[place] = record } else { recent.append(record) }
+        switch knowledge.finding {
+        case .place(let place): recent[place] = record
+        case .vacant(let slot): recent.append(record, inSlot: slot)
+        }
     }
 
     /// This is which identities may be in a partition; nil where there are none.
     private func candidates(among identities: [RecordIdentity]) -> [Bool]? {
         guard !partitions.isEmpty else { return nil }
         var marks = [Bool](repeating: false, count: identities.count)
-        for partition in partitions { partition.filter.mark(identities, in: &marks) }
+        let masks = identities.map { IdentityFilter.mask($0) }
+        for partition in partitions { partition.filter.mark(identities, masks, in: &marks) }
         return marks
     }
 
@@ -304,5 +328,22 @@ public struct OutcomeJoin: Sendable {
         texts.append(text)
         codeOfText[text] = code
         return code
+    }
+}
+
+/// This is the join's codes of the texts of a column.
+private struct TextCodes {
+    /// By the column's own code, and at the end that of a missing text.
+    private var codes: [UInt16]
+
+    init(_ codes: [UInt16]) { self.codes = codes + [JoinRecord.missingText] }
+
+    var missing: UInt16 {
+        get { codes[codes.count - 1] }
+        set { codes[codes.count - 1] = newValue }
+    }
+
+    subscript(code: UInt32) -> UInt16 {
+        code == TextColumn.missing ? missing : codes[Int(code)]
     }
 }

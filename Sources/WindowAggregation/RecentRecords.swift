@@ -1,3 +1,4 @@
+internal import CPrefetch
 import MonitoringDomain
 
 /// This is the ids in memory: records in order of arrival, and a table of their places.
@@ -50,68 +51,64 @@ struct RecentRecords: Sendable {
         (low ^ high) &* 0x9E37_79B9_7F4A_7C15
     }
 
-    /// These are the places of identities, -1 where one is not in memory.
+    /// Makes room for identities, and asks for the memory where each would be.
     ///
-    /// All of a batch at once: then the memory's answers overlap instead of being waited for.
-    func places(of identities: [RecordIdentity]) -> [Int32] {
-        var places = [Int32](repeating: -1, count: identities.count)
-        guard !slots.isEmpty else { return places }
-        var firsts = [UInt32](repeating: 0, count: identities.count)
+    /// All of a batch's part at once: then the memory's answers overlap instead of being waited for.
+    mutating func expect(_ identities: ArraySlice<RecordIdentity>) {
+        precondition(count + identities.count < Self.countMax, "\(count) ids in memory")
+        if 2 * (count + identities.count) > slots.count {
+            rebuild(size: Self.size(for: max(2 * count, count + identities.count)))
+        }
         let mask = slots.count &- 1
         slots.withUnsafeBufferPointer { slots in
-            for index in identities.indices {
-                let hash = Self.hash(identities[index].high, identities[index].low)
-                firsts[index] = slots[Int(truncatingIfNeeded: hash >> 24) & mask]
+            guard let base = slots.baseAddress else { return }
+            for identity in identities {
+                let hash = Self.hash(identity.high, identity.low)
+                prefetch(base + (Int(truncatingIfNeeded: hash >> 24) & mask))
             }
         }
-        // Most ids are new, and at most every other slot is full.
-        for index in identities.indices where firsts[index] != 0 {
-            if let place = place(of: identities[index]) { places[index] = Int32(place) }
-        }
-        return places
     }
 
-    /// This is the place of an identity, nil where it is not in memory.
-    func place(of identity: RecordIdentity) -> Int? {
-        guard !slots.isEmpty else { return nil }
+    /// This is where an identity is, or the slot that it would have.
+    @inline(__always)
+    func find(_ identity: RecordIdentity) -> Finding {
         let hash = Self.hash(identity.high, identity.low)
         let mask = slots.count &- 1
         let tag = UInt32(truncatingIfNeeded: hash >> 24) & 0xFF00_0000
         var slot = Int(truncatingIfNeeded: hash >> 24) & mask
         while true {
             let word = slots[slot]
-            if word == 0 { return nil }
+            if word == 0 { return .vacant(slot) }
             if word & 0xFF00_0000 == tag {
                 let place = Int(word & 0xFF_FFFF) &- 1
                 if cores[place].low == identity.low, cores[place].high == identity.high {
-                    return place
+                    return .place(place)
                 }
             }
             slot = (slot &+ 1) & mask
         }
     }
 
-    /// Appends a record whose identity is not in memory.
-    mutating func append(_ record: JoinRecord) {
-        precondition(count < Self.countMax, "\(count) ids in memory")
-        if 2 * (count + 1) > slots.count { rebuild(size: Self.size(for: max(512, count * 2))) }
-        cores.append(record.core)
-        if !wides.isEmpty {
-            wides.append(record.wide)
-        } else if !record.isNarrow {
-            wides = [JoinRecord.Wide](repeating: JoinRecord.Wide(), count: cores.count)
-            wides[cores.count - 1] = record.wide
-        }
-        place(cores.count - 1)
+    enum Finding {
+        case place(Int)
+        /// The identity is not in memory.
+        case vacant(Int)
     }
 
-    private mutating func place(_ place: Int) {
-        let hash = Self.hash(cores[place].high, cores[place].low)
-        let mask = slots.count &- 1
+    /// Appends a record whose identity has a vacant slot.
+    @inline(__always)
+    mutating func append(_ record: JoinRecord, inSlot slot: Int) {
+        cores.append(record.core)
+        if !wides.isEmpty || !record.isNarrow { appendWide(record.wide) }
+        let hash = Self.hash(record.core.high, record.core.low)
         let tag = UInt32(truncatingIfNeeded: hash >> 24) & 0xFF00_0000
-        var slot = Int(truncatingIfNeeded: hash >> 24) & mask
-        while slots[slot] != 0 { slot = (slot &+ 1) & mask }
-        slots[slot] = tag | UInt32(place &+ 1)
+        slots[slot] = tag | UInt32(truncatingIfNeeded: cores.count)
+    }
+
+    private mutating func appendWide(_ wide: JoinRecord.Wide) {
+        let missing = cores.count - 1 - wides.count
+        wides.append(contentsOf: repeatElement(JoinRecord.Wide(), count: missing))
+        wides.append(wide)
     }
 
     private mutating func rebuild(size: Int) {

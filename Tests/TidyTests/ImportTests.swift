@@ -38,7 +38,9 @@ private let table: [Module] = [
     Module(1, "StreamingStatistics", ["CPrefetch"]),
     Module(1, "RecordCoding", ["MonitoringDomain", "ByteCoding", "CZstd", "CZlib"]),
     Module(1, "RuleLanguage", ["MonitoringDomain"], others: ["Yams", "CYaml"]),
-    Module(2, "WindowAggregation", ["MonitoringDomain", "ByteCoding", "StreamingStatistics"]),
+    Module(
+        2, "WindowAggregation",
+        ["MonitoringDomain", "ByteCoding", "StreamingStatistics", "CPrefetch"]),
     Module(2, "RuleEvaluation", ["MonitoringDomain", "ByteCoding", "RuleLanguage"]),
     Module(
         3, "MonitorCore",

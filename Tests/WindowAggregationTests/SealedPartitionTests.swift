@@ -33,8 +33,9 @@ final class Shelf: Sendable {
             var record = JoinRecord(
                 RecordIdentity(high: random.next(), low: random.next()), time: Int64(index))
             record.setPrediction(
-                time: Int64(index), score: Double.random(in: 0...1, using: &random), value: .nan,
-                version: 1, label: 2, digest: 3)
+                JoinRecord.Prediction(
+                    time: Int64(index), score: Double.random(in: 0...1, using: &random),
+                    value: .nan, version: 1, label: 2, digest: 3))
             if isWide { record.setTruth(label: 4, value: Double(index), revision: 9) }
             records.cores.append(record.core)
             if isWide { records.wides.append(record.wide) }
@@ -84,7 +85,7 @@ final class Shelf: Sendable {
         for identity in known { filter.insert(identity) }
 
         var marks = [Bool](repeating: false, count: known.count)
-        filter.mark(known, in: &marks)
+        filter.mark(known, known.map { IdentityFilter.mask($0) }, in: &marks)
         #expect(marks.allSatisfy { $0 })
         let wrong = (0..<20_000).count { _ in
             filter.mayContain(RecordIdentity(high: random.next(), low: random.next()))

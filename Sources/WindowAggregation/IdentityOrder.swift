@@ -35,7 +35,7 @@ struct IdentityOrder: Sendable {
         where isTaken: (_ place: Int) -> Bool
     ) {
         precondition(cores.count <= Self.countMax, "\(cores.count) records to sort")
-        let bits = max(1, Int.bitWidth - 1 - (cores.count / 4).leadingZeroBitCount)
+        let bits = max(1, Int.bitWidth - 1 - (cores.count / 2).leadingZeroBitCount)
         let shift = UInt64(64 - bits)
         if ends.count < 1 << bits { ends = [UInt32](repeating: 0, count: 1 << bits) }
         let most = ends.withUnsafeMutableBufferPointer { ends in

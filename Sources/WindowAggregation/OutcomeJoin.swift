@@ -109,8 +109,10 @@ public struct OutcomeJoin: Sendable {
         public var outcomes: [Outcome] = []
     }
 
-    /// Rows whose places are asked for at once.
-    private static let partCount = 128
+    /// Rows for which there is room in the table before the first of them is looked up.
+    private static let partCount = 256
+    /// So many rows ahead the memory of a row's place is asked for.
+    private static let prefetchCount = 32
 
     /// Admits each row whose identity is new; rows without identity are always admitted.
     public mutating func admit(_ batch: PredictionBatch) -> Admission {
@@ -123,8 +125,9 @@ public struct OutcomeJoin: Sendable {
         let candidates = candidates(among: batch.identities)
         for start in stride(from: 0, to: batch.rowCount, by: Self.partCount) {
             let part = start..<min(start + Self.partCount, batch.rowCount)
-            recent.expect(batch.identities[part])
+            recent.reserve(part.count)
             for row in part {
+                prefetchSlot(row + Self.prefetchCount, batch.identities)
                 let time = batch.times[row]
                 guard time >= cutoff else {
                     admission.tooOldCount += 1
@@ -204,8 +207,9 @@ public struct OutcomeJoin: Sendable {
         let candidates = candidates(among: batch.identities)
         for start in stride(from: 0, to: batch.rowCount, by: Self.partCount) {
             let part = start..<min(start + Self.partCount, batch.rowCount)
-            recent.expect(batch.identities[part])
+            recent.reserve(part.count)
             for row in part {
+                prefetchSlot(row + Self.prefetchCount, batch.identities)
                 body(
                     observeTruth(
                         of: batch.identities[row], label: labels[batch.labels.codes[row]],
@@ -265,6 +269,11 @@ public struct OutcomeJoin: Sendable {
         /// Nil where the id is new, or forgotten.
         var record: JoinRecord?
         var finding: RecentRecords.Finding
+    }
+
+    @inline(__always)
+    private func prefetchSlot(_ row: Int, _ identities: [RecordIdentity]) {
+        if row < identities.count { recent.prefetchSlot(of: identities[row]) }
     }
 
     private mutating func knowledge(

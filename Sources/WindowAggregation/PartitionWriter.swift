@@ -1,4 +1,5 @@
 import ByteCoding
+internal import CPrefetch
 import MonitoringDomain
 
 /// This writes one partition from records in the order of their identities, without holding them.
@@ -11,6 +12,8 @@ struct PartitionWriter: ~Copyable {
     private static let chunkSizeBytes = 1 << 17
     /// Records that are copied before the filter takes them, from the first-level cache.
     private static let pieceCount = 256
+    /// So many records ahead the memory of a record is asked for: it lies anywhere.
+    private static let prefetchCount = 16
 
     private let append: (UnsafeRawBufferPointer) -> Void
     private let isWide: Bool
@@ -51,26 +54,29 @@ struct PartitionWriter: ~Copyable {
     ) {
         var place = 0
         while place < keys.count {
-            let end = min(keys.count, place + Self.pieceCount)
-            let piece = UnsafeBufferPointer(rebasing: keys[place..<end])
+            let piece = place..<min(keys.count, place + Self.pieceCount)
             reserve(piece.count * recordSize)
             let start = size
-            if isWide { copy(piece, cores, wides) } else { copy(piece, cores) }
+            if isWide { copy(keys[piece], cores, wides) } else { copy(keys, piece, cores) }
             filter.insert(
                 UnsafeRawBufferPointer(rebasing: buffer[start..<size]), stride: recordSize)
             flush()
-            place = end
+            place = piece.upperBound
         }
     }
 
     private mutating func copy(
-        _ keys: UnsafeBufferPointer<UInt64>, _ cores: UnsafeBufferPointer<JoinRecord.Core>
+        _ keys: UnsafeBufferPointer<UInt64>, _ piece: Range<Int>,
+        _ cores: UnsafeBufferPointer<JoinRecord.Core>
     ) {
+        guard let base = cores.baseAddress else { return }
         // A shift by all 64 bits gives zero: one bucket.
         let shift = 64 - bucketBits
         var (first, last) = (firstTime, lastTime)
-        for key in keys {
-            let core = cores[IdentityOrder.place(key)]
+        for place in piece {
+            let ahead = keys[min(place &+ Self.prefetchCount, keys.count &- 1)]
+            prefetch(base + IdentityOrder.place(ahead))
+            let core = cores[IdentityOrder.place(keys[place])]
             let own = Int(truncatingIfNeeded: core.high >> shift)
             if bucket < own { closeBuckets(before: own) }
             first = min(first, core.time)
@@ -82,7 +88,7 @@ struct PartitionWriter: ~Copyable {
     }
 
     private mutating func copy(
-        _ keys: UnsafeBufferPointer<UInt64>, _ cores: UnsafeBufferPointer<JoinRecord.Core>,
+        _ keys: Slice<UnsafeBufferPointer<UInt64>>, _ cores: UnsafeBufferPointer<JoinRecord.Core>,
         _ wides: UnsafeBufferPointer<JoinRecord.Wide>
     ) {
         for key in keys {

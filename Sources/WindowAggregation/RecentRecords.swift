@@ -51,22 +51,27 @@ struct RecentRecords: Sendable {
         (low ^ high) &* 0x9E37_79B9_7F4A_7C15
     }
 
-    /// Makes room for identities, and asks for the memory where each would be.
-    ///
-    /// All of a batch's part at once: then the memory's answers overlap instead of being waited for.
-    mutating func expect(_ identities: ArraySlice<RecordIdentity>) {
-        precondition(count + identities.count < Self.countMax, "\(count) ids in memory")
-        if 2 * (count + identities.count) > slots.count {
-            rebuild(size: Self.size(for: max(2 * count, count + identities.count)))
+    /// Makes room for so many more records.
+    mutating func reserve(_ more: Int) {
+        precondition(count + more < Self.countMax, "\(count) ids in memory")
+        if 2 * (count + more) > slots.count {
+            rebuild(size: Self.size(for: max(2 * count, count + more)))
         }
-        let mask = slots.count &- 1
+    }
+
+    /// Asks for the memory where an identity would be, so that nobody waits for it later.
+    @inline(__always)
+    func prefetchSlot(of identity: RecordIdentity) {
         slots.withUnsafeBufferPointer { slots in
             guard let base = slots.baseAddress else { return }
-            for identity in identities {
-                let hash = Self.hash(identity.high, identity.low)
-                prefetch(base + (Int(truncatingIfNeeded: hash >> 24) & mask))
-            }
+            prefetch(base + Self.slot(Self.hash(identity.high, identity.low), slots.count))
         }
+    }
+
+    /// This is the slot where a search begins, of a table of `size`.
+    @inline(__always)
+    private static func slot(_ hash: UInt64, _ size: Int) -> Int {
+        Int(truncatingIfNeeded: hash >> 24) & (size &- 1)
     }
 
     /// This is where an identity is, or the slot that it would have.
@@ -75,7 +80,7 @@ struct RecentRecords: Sendable {
         let hash = Self.hash(identity.high, identity.low)
         let mask = slots.count &- 1
         let tag = UInt32(truncatingIfNeeded: hash >> 24) & 0xFF00_0000
-        var slot = Int(truncatingIfNeeded: hash >> 24) & mask
+        var slot = Self.slot(hash, slots.count)
         while true {
             let word = slots[slot]
             if word == 0 { return .vacant(slot) }
@@ -121,10 +126,13 @@ struct RecentRecords: Sendable {
         let mask = slots.count &- 1
         slots.withUnsafeMutableBufferPointer { slots in
             cores.withUnsafeBufferPointer { cores in
+                guard let base = slots.baseAddress else { return }
                 for place in cores.indices {
+                    let ahead = cores[min(place &+ 24, cores.count &- 1)]
+                    prefetch(base + Self.slot(Self.hash(ahead.high, ahead.low), slots.count))
                     let hash = Self.hash(cores[place].high, cores[place].low)
                     let tag = UInt32(truncatingIfNeeded: hash >> 24) & 0xFF00_0000
-                    var slot = Int(truncatingIfNeeded: hash >> 24) & mask
+                    var slot = Self.slot(hash, slots.count)
                     while slots[slot] != 0 { slot = (slot &+ 1) & mask }
                     slots[slot] = tag | UInt32(truncatingIfNeeded: place &+ 1)
                 }

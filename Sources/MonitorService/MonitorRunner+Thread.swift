@@ -55,7 +55,7 @@ extension MonitorRunner {
             return group.submissions.refuse(.storageFailed("\(error)"))
         }
         for (submission, receipt) in zip(group.submissions, receipts) {
-            submission.continuation.resume(returning: .success(receipt))
+            submission.answer(.success(receipt))
         }
         if state.monitor.collector.isDamaged { repair() }
         startSnapshotIfDue(&state)

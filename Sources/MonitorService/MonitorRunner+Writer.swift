@@ -93,7 +93,7 @@ extension MonitorRunner {
 }
 
 extension MonitorRunner.Submission {
-    func refuse(_ error: SubmissionError) { continuation.resume(returning: .failure(error)) }
+    func refuse(_ error: SubmissionError) { answer(.failure(error)) }
 }
 
 extension [MonitorRunner.Submission] {

@@ -163,7 +163,7 @@ public final class MonitorRunner: Sendable {
         /// Without a payload where the input waits for others to be encoded with.
         var entries: [(input: Input, payload: [UInt8]?)]
         var claim: IdempotencyClaim?
-        var continuation: CheckedContinuation<Result<Receipt, SubmissionError>, Never>
+        var answer: @Sendable (Result<Receipt, SubmissionError>) -> Void
     }
 
     /// Recovers the state: the newest snapshot, then the log's tail.
@@ -247,31 +247,36 @@ public final class MonitorRunner: Sendable {
     public func submit(
         _ inputs: [Input], claim: IdempotencyClaim? = nil
     ) async throws(SubmissionError) -> Receipt {
-        if isRefusedForRoom(inputs) { throw .storageFull }
-        if isTailLong, inputs.contains(where: \.isIngest) { throw .overloaded }
+        let result = await withCheckedContinuation { continuation in
+            enqueue(inputs, claim: claim) { continuation.resume(returning: $0) }
+        }
+        return try result.get()
+    }
+
+    /// Queues the inputs behind all that were queued before, and calls `answer` when they are durable and
+    /// applied, all or none, or at once where they are refused.
+    public func enqueue(
+        _ inputs: [Input], claim: IdempotencyClaim? = nil,
+        answer: @escaping @Sendable (Result<Receipt, SubmissionError>) -> Void
+    ) {
+        if isRefusedForRoom(inputs) { return answer(.failure(.storageFull)) }
+        if isTailLong, inputs.contains(where: \.isIngest) { return answer(.failure(.overloaded)) }
         let isSmall = GroupedEntry.isSmall(inputs)
         let entries = inputs.map {
             (input: $0, payload: isSmall ? nil : LogPayload.encode($0))
         }
         let size = entries.reduce(0) { $0 + ($1.payload?.count ?? Self.smallSizeBytes) }
-        let result = await withCheckedContinuation { continuation in
-            let refusal: SubmissionError? = queue.withLock { queue in
-                if queue.isStopping { return .shuttingDown }
-                if queue.sizeBytes + size > Self.queueSizeBytesMax, !queue.submissions.isEmpty {
-                    return .overloaded
-                }
-                queue.submissions.append(
-                    Submission(entries: entries, claim: claim, continuation: continuation))
-                queue.sizeBytes += size
-                return nil
+        let refusal: SubmissionError? = queue.withLock { queue in
+            if queue.isStopping { return .shuttingDown }
+            if queue.sizeBytes + size > Self.queueSizeBytesMax, !queue.submissions.isEmpty {
+                return .overloaded
             }
-            if let refusal {
-                continuation.resume(returning: .failure(refusal))
-            } else {
-                wake.signal()
-            }
+            queue.submissions.append(Submission(entries: entries, claim: claim, answer: answer))
+            queue.sizeBytes += size
+            return nil
         }
-        return try result.get()
+        if let refusal { return answer(.failure(refusal)) }
+        wake.signal()
     }
 
     /// True where a batch would be refused because too many bytes wait, for the disk or for a snapshot.

@@ -48,6 +48,18 @@ struct FeatureBuilder {
         texts.append(text)
     }
 
+    /// Appends a block of rows, of which the first is `row`; NaN is missing.
+    mutating func append(_ block: UnsafeBufferPointer<Double>, from row: Int) {
+        numbers.fill(upTo: row, with: .nan)
+        numbers.append(block)
+    }
+
+    /// Appends a block of rows, of which the first is `row`; a text of −1 bytes is missing.
+    mutating func append(_ block: UnsafeBufferPointer<ByteText>, from row: Int) {
+        texts.appendMissing(upTo: row)
+        for text in block { texts.append(text.count < 0 ? nil : text) }
+    }
+
     /// Appends a vector of the column's dimension; returns the place of a number that is beyond the
     /// column's precision.
     mutating func append(_ vector: ArraySlice<Double>, at row: Int) -> Int? {

@@ -30,6 +30,14 @@ struct GrowingColumn<Element: BitwiseCopyable> {
         count &+= 1
     }
 
+    /// Appends all elements.
+    mutating func append(_ elements: UnsafeBufferPointer<Element>) {
+        while count + elements.count > capacity { grow() }
+        guard let source = elements.baseAddress else { return }
+        (start + count).initialize(from: source, count: elements.count)
+        count += elements.count
+    }
+
     /// This is an element that was appended.
     @inline(__always)
     subscript(place: Int) -> Element {

@@ -79,6 +79,15 @@ struct PredictionBuilder {
             }
             next += 1
         }
+        try appendFields(row, arrival: arrival, defaultVersion: defaultVersion, &input)
+    }
+
+    /// Appends what is no feature.
+    @inline(__always)
+    private mutating func appendFields(
+        _ row: RecordRow, arrival: EventTime, defaultVersion: ByteText, _ input: inout RecordCursor
+    ) throws(RecordDecodingError) {
+        let index = batch.rowCount
         for (place, segment) in row.segments.enumerated() {
             try append(segment, near: place, at: index, &input)
         }
@@ -114,6 +123,44 @@ struct PredictionBuilder {
             "/prediction/scores",
             "the sum is \(sum), 1 ± 1e-6 expected where the model's schema does not say "
                 + "\"scores\": \"independent\"")
+    }
+
+    /// These are the columns of a shape's features; nil where values of one are not plain.
+    ///
+    /// - Parameter row: The features of a record of the shape.
+    func targets(of row: [RecordRow.Feature]) -> [StagedRows.Target]? {
+        var targets: [StagedRows.Target] = []
+        for feature in row {
+            let place = place(of: feature.name)
+            guard place >= 0 else { return nil }
+            let column = features[place]
+            switch column.kind {
+            case .numeric, .single:
+                targets.append(
+                    StagedRows.Target(
+                        kind: .number, place: place, magnitudeMax: column.magnitudeMax))
+            case .categorical, .text:
+                targets.append(
+                    StagedRows.Target(kind: .text, place: place, textSizeMax: column.textSizeMax))
+            case nil: targets.append(StagedRows.Target(kind: .nothing, place: place))
+            case .vector: return nil
+            }
+        }
+        return targets
+    }
+
+    /// Appends a row whose features are the last in `block`.
+    mutating func append(
+        _ row: RecordRow, and block: StagedRows, arrival: EventTime, defaultVersion: ByteText,
+        _ input: inout RecordCursor
+    ) throws(RecordDecodingError) {
+        block.commit()
+        try appendFields(row, arrival: arrival, defaultVersion: defaultVersion, &input)
+    }
+
+    /// Takes the features of the rows that were appended last, and empties the block.
+    mutating func take(_ block: StagedRows) {
+        block.move(to: &features, from: batch.rowCount - block.rowCount)
     }
 
     /// Records mostly name keys in one order, so `place` is looked at first.

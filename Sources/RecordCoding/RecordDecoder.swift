@@ -86,7 +86,23 @@ public struct RecordDecoder: Sendable {
         var builders: [PredictionBuilder] = []
         var places = ModelPlaces(defaultModel: defaultModel)
         var row = RecordRow()
+        var staging = Staging()
         while try input.advance() {
+            if let block = staging.block {
+                let mark = input.scanner.mark
+                if reader.read(&input, into: &row, block), places.known(row) == block.builder {
+                    try builders[block.builder].append(
+                        row, and: block, arrival: arrival, defaultVersion: version.text, &input)
+                    if block.isFull {
+                        builders[block.builder].take(block)
+                        staging.noteFull()
+                    }
+                    continue
+                }
+                input.scanner.rewind(to: mark)
+                builders[block.builder].take(block)
+                staging.end()
+            }
             let issueCount = input.issues.count
             try reader.read(&input, into: &row, fields: fields)
             guard let place = try places.place(of: row, &input) else { continue }
@@ -102,7 +118,11 @@ public struct RecordDecoder: Sendable {
             guard input.issues.count == issueCount else { continue }
             try builders[place].append(
                 row, arrival: arrival, defaultVersion: version.text, &input, kindOf: kindOf)
+            if !countsTypeErrors {
+                staging.begin(after: row, of: reader.lastShape, in: builders[place], place, input)
+            }
         }
+        if let block = staging.block { builders[block.builder].take(block) }
         try input.finish()
         return builders
     }
@@ -185,6 +205,43 @@ public struct TypeErrors: Equatable, Sendable {
     public var features: TextColumn
 }
 
+/// This decides which records are read as rows of a block.
+private struct Staging {
+    private(set) var block: StagedRows?
+    /// Records to pass before the next block may begin.
+    private var pause = 0
+    /// Blocks that other records have cut since one was full.
+    private var cutCount = 0
+    /// Where records of many shapes come by turns, so many pass between two blocks.
+    private static let pauseMax = 256
+    /// A block pays for its memory when so much of the body is left.
+    private static let sizeBytesMin = 4_096
+
+    /// Begins a block where the last record, of the builder at `place`, was read as a shape.
+    mutating func begin(
+        after row: RecordRow, of shape: RecordShape?, in builder: PredictionBuilder, _ place: Int,
+        _ input: RecordCursor
+    ) {
+        if pause > 0 {
+            pause -= 1
+            return
+        }
+        guard let shape, input.scanner.end - input.scanner.cursor >= Self.sizeBytesMin,
+            let targets = builder.targets(of: row.features)
+        else { return }
+        block = StagedRows(shape: shape, builder: place, targets: targets)
+    }
+
+    mutating func noteFull() { cutCount = 0 }
+
+    /// Ends the block, which another record has cut.
+    mutating func end() {
+        block = nil
+        cutCount = min(cutCount + 1, 16)
+        pause = min(1 << cutCount, Self.pauseMax)
+    }
+}
+
 /// This is a constant text as padded bytes.
 private struct Constant {
     let text: ByteText
@@ -212,12 +269,20 @@ private struct ModelPlaces {
 
     init(defaultModel: ModelID?) { self.defaultModel = defaultModel }
 
+    /// This is the place of the row's model where it is that of a row before; nil elsewhere.
+    @inline(__always)
+    func known(_ row: RecordRow) -> Int? {
+        guard let name = row.model else { return defaultPlace }
+        guard let lastPlace, name.buffer.elementsEqual(lastName) else { return nil }
+        return lastPlace
+    }
+
     /// This is the place of the row's model in `models`; nil where the record has been refused.
     mutating func place(
         of row: RecordRow, _ input: inout RecordCursor
     ) throws(RecordDecodingError) -> Int? {
+        if let known = known(row) { return known }
         guard let name = row.model else {
-            if let defaultPlace { return defaultPlace }
             guard let defaultModel else {
                 try input.refuse("/model", "a record needs a model")
                 return nil
@@ -226,7 +291,6 @@ private struct ModelPlaces {
             defaultPlace = place
             return place
         }
-        if let lastPlace, name.buffer.elementsEqual(lastName) { return lastPlace }
         guard let model = ModelID(name.string) else {
             try input.refuse("/model", "\"\(name.excerpt)\" is no name of a model")
             return nil

@@ -47,6 +47,17 @@ struct RecordReader {
         input.trace = nil
     }
 
+    /// This is the shape as which the last record was read; nil where it was read without one.
+    var lastShape: RecordShape? { guessesShapes ? shapes.last : nil }
+
+    /// Reads the record at the cursor as a row of a block; where it returns false, the cursor is anywhere.
+    @inline(__always)
+    mutating func read(
+        _ input: inout RecordCursor, into row: inout RecordRow, _ block: StagedRows
+    ) -> Bool {
+        block.read(&input, into: &row, &times)
+    }
+
     private mutating func readAny(
         _ input: inout RecordCursor, into row: inout RecordRow, fields allowed: UInt32
     ) throws(RecordDecodingError) {

@@ -34,7 +34,7 @@ struct RecordShape: Sendable {
     fileprivate let words: [UInt64]
     /// The fields that such a record has, as in `RecordRow`.
     fileprivate let fields: UInt32
-    fileprivate let featureCount: Int
+    let featureCount: Int
     fileprivate let segmentCount: Int
     /// What the record was checked for: its own fields, and how deep it may lie.
     let allowed: UInt32
@@ -97,13 +97,6 @@ extension RecordCursor {
     mutating func read(
         _ row: inout RecordRow, as shape: RecordShape, _ times: inout TimeReader
     ) -> Bool {
-        row.removeFields()
-        if !numbers.isEmpty { numbers.removeAll(keepingCapacity: true) }
-        row.fields = shape.fields
-        if row.segments.count != shape.segmentCount {
-            let nothing = ByteText(start: scanner.cursor, count: 0)
-            row.segments = Array(repeating: (nothing, nothing), count: shape.segmentCount)
-        }
         var features: [RecordRow.Feature] = []
         swap(&features, &row.features)
         defer { swap(&features, &row.features) }
@@ -112,18 +105,37 @@ extension RecordCursor {
             features = Array(repeating: nothing, count: shape.featureCount)
         }
         return features.withUnsafeMutableBufferPointer { features in
-            shape.slots.withUnsafeBufferPointer { slots in
-                shape.words.withUnsafeBufferPointer { words in
-                    read(slots, words, &features, &row, &times)
-                }
+            var sink = RowSink(features: features)
+            return read(&row, as: shape, into: &sink, &times)
+        }
+    }
+
+    /// Reads the record at the cursor if it has the shape and plain values only: features into `sink`, the
+    /// rest into `row`.
+    ///
+    /// Where it returns false, the cursor, the sink's row and the row are anywhere.
+    @inline(__always)
+    mutating func read<Sink: FeatureSink>(
+        _ row: inout RecordRow, as shape: RecordShape, into sink: inout Sink,
+        _ times: inout TimeReader
+    ) -> Bool {
+        row.removeFields()
+        if !numbers.isEmpty { numbers.removeAll(keepingCapacity: true) }
+        row.fields = shape.fields
+        if row.segments.count != shape.segmentCount {
+            let nothing = ByteText(start: scanner.cursor, count: 0)
+            row.segments = Array(repeating: (nothing, nothing), count: shape.segmentCount)
+        }
+        return shape.slots.withUnsafeBufferPointer { slots in
+            shape.words.withUnsafeBufferPointer { words in
+                read(slots, words, &sink, &row, &times)
             }
         }
     }
 
-    private mutating func read(
+    private mutating func read<Sink: FeatureSink>(
         _ slots: UnsafeBufferPointer<RecordShape.Slot>, _ words: UnsafeBufferPointer<UInt64>,
-        _ features: inout UnsafeMutableBufferPointer<RecordRow.Feature>, _ row: inout RecordRow,
-        _ times: inout TimeReader
+        _ sink: inout Sink, _ row: inout RecordRow, _ times: inout TimeReader
     ) -> Bool {
         var word = 0
         var featureIndex = 0
@@ -140,10 +152,7 @@ extension RecordCursor {
             guard loadWord(place) & slot.lastMask == slot.lastWord else { return false }
             place += Int(slot.lastSize)
             if slot.role == .feature {
-                let key = place - Int(slot.keyOffset)
-                guard let value = plainFeatureValue(at: &place) else { return false }
-                features[featureIndex] = RecordRow.Feature(
-                    name: Int(slot.number), key: key, value: value)
+                guard sink.take(featureIndex, slot, &self, at: &place) else { return false }
                 featureIndex &+= 1
                 continue
             }
@@ -162,9 +171,27 @@ extension RecordCursor {
         return false
     }
 
+    /// This is the features of a row that may have any.
+    private struct RowSink: FeatureSink {
+        let features: UnsafeMutableBufferPointer<RecordRow.Feature>
+
+        @inline(__always)
+        mutating func take(
+            _ index: Int, _ slot: RecordShape.Slot, _ input: inout RecordCursor,
+            at place: inout UnsafePointer<UInt8>
+        ) -> Bool {
+            let key = place - Int(slot.keyOffset)
+            guard let value = input.plainFeatureValue(at: &place) else { return false }
+            features[index] = RecordRow.Feature(name: Int(slot.number), key: key, value: value)
+            return true
+        }
+    }
+
     /// The usual values are read without the cursor, which lies in memory.
     @inline(__always)
-    private mutating func plainFeatureValue(at place: inout UnsafePointer<UInt8>) -> FeatureValue? {
+    fileprivate mutating func plainFeatureValue(
+        at place: inout UnsafePointer<UInt8>
+    ) -> FeatureValue? {
         if place.pointee == UInt8(ascii: "\"") {
             let first = place + 1
             let end = scanner.endOfPlainText(from: first)
@@ -185,7 +212,7 @@ extension RecordCursor {
     }
 
     @inline(never)
-    private mutating func otherFeatureValue() -> FeatureValue? {
+    mutating func otherFeatureValue() -> FeatureValue? {
         let byte = scanner.cursor.pointee
         if byte == UInt8(ascii: "-") || byte &- 0x30 <= 9 {
             return (try? scanner.readNumber()).map { .number($0) }

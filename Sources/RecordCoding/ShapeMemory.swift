@@ -8,6 +8,8 @@ struct ShapeMemory {
     private var shapes: [RecordShape] = []
     /// The last record's among them.
     private var newest = 0
+    /// The last record was read as its shape.
+    private var isLastKnown = false
     /// Shapes that were learned since one was seen again.
     private var uselessCount = 0
     /// Records to pass before another shape is learned, or any is tried.
@@ -34,6 +36,7 @@ struct ShapeMemory {
         _ input: inout RecordCursor, _ row: inout RecordRow, _ allowed: UInt32,
         _ times: inout TimeReader
     ) -> Bool {
+        isLastKnown = false
         if pause > 0 {
             pause -= 1
             return false
@@ -45,12 +48,16 @@ struct ShapeMemory {
             if isFor, input.read(&row, as: shapes[place], &times) {
                 newest = place
                 uselessCount = 0
+                isLastKnown = true
                 return true
             }
             input.scanner.rewind(to: mark)
         }
         return false
     }
+
+    /// This is the shape of the record that was read last; nil where that one had none.
+    var last: RecordShape? { pause == 0 && isLastKnown ? shapes[newest] : nil }
 
     /// Learns the shape of the record that has been read, in place of the oldest one.
     mutating func learn(

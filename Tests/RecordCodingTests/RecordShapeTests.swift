@@ -4,10 +4,20 @@ import Testing
 
 /// The shape of the record before is a guess; reading without it is the naive twin.
 @Suite struct RecordShapeTests {
-    /// Decodes with shapes and without, twice each, and expects four equal results.
+    /// Decodes with shapes and without, and expects equal results; also where so much of a body is left
+    /// that records are read in blocks.
     private func check(
         _ body: [UInt8], kind: RecordKind = .predictions, limits: DecodingLimits = DecodingLimits(),
         _ note: @autoclosure () -> String = ""
+    ) {
+        compare(body, kind, limits, note())
+        compare(body + Array(repeating: 0x0A, count: 4_096), kind, limits, "in blocks: \(note())")
+    }
+
+    /// Decodes with shapes and without, twice each, and expects four equal results.
+    private func compare(
+        _ body: [UInt8], _ kind: RecordKind, _ limits: DecodingLimits,
+        _ note: @autoclosure () -> String
     ) {
         var guessing = RecordDecoder(limits: limits)
         var plain = RecordDecoder(limits: limits)
@@ -94,7 +104,7 @@ import Testing
                     defer { next += 1 }
                     return next == place ? candidate : usual
                 }
-                let body = [usual, changed, usual].joined(separator: "\n")
+                let body = [usual, usual, changed, usual].joined(separator: "\n")
                 check(Array(body.utf8), kind: kind, "\(place): \(candidate)")
             }
         }
@@ -128,6 +138,38 @@ import Testing
             }
             check(body, kind: kind)
         }
+    }
+
+    @Test(arguments: UInt64(0)..<8)
+    func `long runs of one shape, cut by others, are read as without a guess`(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        var lines: [String] = []
+        for run in 0..<12 {
+            let model = ["m", "n"].randomElement(using: &random) ?? ""
+            let isVector = Int.random(in: 0..<6, using: &random) == 0
+            for row in 0..<Int.random(in: 1...90, using: &random) {
+                func value(_ others: [String], _ usual: String) -> String {
+                    guard Int.random(in: 0..<12, using: &random) == 0 else { return usual }
+                    return others.randomElement(using: &random) ?? usual
+                }
+                let x = value(["null", "1e300", "-0.0", "12345678901234567890"], "\(row).25")
+                let text = value(
+                    ["null", "true", #""a\nb""#, #""""#, #""é€""#], #""t\#(row % 5)""#)
+                let late = run < 4 ? "null" : value(["null"], "\(run)")
+                let wide = isVector ? #","v":[1,\#(row)]"# : ""
+                let id = value(["null", #""\u0061""#], #""\#(seed)-\#(run)-\#(row)""#)
+                lines.append(
+                    #"{"id":\#(id),"model":"\#(model)","features":{"x":\#(x),"t":\#(text),"#
+                        + #""late":\#(late)\#(wide)},"prediction":{"score":0.\#(row)}}"#)
+            }
+        }
+        compare(Array(lines.joined(separator: "\n").utf8), .predictions, DecodingLimits(), "lines")
+        let array = "[" + lines.joined(separator: ",") + "]"
+        compare(Array(array.utf8), .predictions, DecodingLimits(), "an array")
+        // The last record breaks the contract, and so names its line.
+        lines.append(lines[0].replacing(#""score":0."#, with: #""score":7."#))
+        compare(
+            Array(lines.joined(separator: "\n").utf8), .predictions, DecodingLimits(), "spoiled")
     }
 
     @Test func `no prefix and no change of a byte is read otherwise than without a guess`() {

@@ -4,8 +4,8 @@ import RecordCoding
 
 /// This folds pieces of recorded files into a data directory, in their order.
 ///
-/// While one piece is written and applied, the next one is decoded: so the processor does not wait for
-/// the disk. What is known of features is taken from the pieces themselves, because the machine may not
+/// While some pieces are written and applied, the next ones are decoded: so the processor does not wait
+/// for the disk, and the writer finds several for its next flush. What is known of features is taken from the pieces themselves, because the machine may not
 /// have seen the last one yet; so the same files make the same log.
 struct ReplayFold {
     private let runner: MonitorRunner
@@ -13,16 +13,23 @@ struct ReplayFold {
     private let arrival = WallClock.now()
     private var decoder = RecordDecoder(limits: DecodingLimits(rowCountMax: .max))
     private var kinds: [ModelID: [String: FeatureKind]]
-    private var pending: Task<Receipt, any Error>?
+    /// Pieces that are decoded and not yet durable and applied.
+    private static let pendingCountMax = 8
+    private var pendingCount = 0
+    private let answers: AsyncStream<Result<Receipt, SubmissionError>>.Continuation
+    private var answer: AsyncStream<Result<Receipt, SubmissionError>>.AsyncIterator
 
     init(_ runner: MonitorRunner, model: ModelID?) {
         self.runner = runner
         self.model = model
         kinds = runner.kindLookup()
         decoder.limits.independentScores = runner.independentScores
+        let (stream, answers) = AsyncStream.makeStream(of: Result<Receipt, SubmissionError>.self)
+        self.answers = answers
+        answer = stream.makeAsyncIterator()
     }
 
-    /// Folds native lines; the counts are those of the piece before, as of all of these.
+    /// Folds native lines; the counts are those of pieces before, as of all of these.
     mutating func fold(lines: RecordBody) async throws -> ReplayCounts {
         let inputs: [Input]
         do {
@@ -43,15 +50,24 @@ struct ReplayFold {
 
     /// Waits until all pieces are durable and applied.
     mutating func finish() async throws -> ReplayCounts {
-        guard let receipt = try await pending?.value else { return ReplayCounts() }
-        pending = nil
+        var counts = ReplayCounts()
+        while pendingCount > 0 { counts += try await finishOne() }
+        return counts
+    }
+
+    private mutating func finishOne() async throws -> ReplayCounts {
+        guard let result = await answer.next() else { return ReplayCounts() }
+        pendingCount -= 1
+        let receipt = try result.get()
         return ReplayCounts(accepted: receipt.accepted, duplicates: receipt.duplicates)
     }
 
     private mutating func submit(_ inputs: [Input]) async throws -> ReplayCounts {
-        let counts = try await finish()
+        var counts = ReplayCounts()
+        while pendingCount >= Self.pendingCountMax { counts += try await finishOne() }
         if !inputs.isEmpty {
-            pending = Task { [runner] in try await runner.submit(inputs) }
+            pendingCount += 1
+            runner.enqueue(inputs) { [answers] in answers.yield($0) }
         }
         return counts
     }

@@ -6,6 +6,11 @@ public struct ByteWriter: Sendable {
     /// Makes an empty buffer.
     public init() {}
 
+    /// Makes room for so many bytes more.
+    public mutating func reserve(_ sizeBytes: Int) {
+        bytes.reserveCapacity(bytes.count + max(0, sizeBytes))
+    }
+
     /// Appends one byte.
     public mutating func write(_ value: UInt8) { bytes.append(value) }
     /// Appends one byte: 0 or 1.

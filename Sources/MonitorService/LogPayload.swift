@@ -19,11 +19,11 @@ public enum LogPayload {
 
     /// This is the input as the log keeps it.
     public static func encode(_ input: Input) -> [UInt8] {
-        let bytes = InputCoding.encode(input)
-        if input.rowCount > 1, bytes.count <= packedRowSizeBytesMax * input.rowCount {
-            return [0] + bytes
-        }
-        return compress(bytes)
+        let bytes = InputCoding.encode(input, after: [0])
+        let isPacked =
+            input.rowCount > 1 && bytes.count <= packedRowSizeBytesMax * input.rowCount
+        if isPacked || bytes.count <= compressionSizeBytesMin { return bytes }
+        return compress(Array(bytes.dropFirst()))
     }
 
     /// Reads what `encode` made.

@@ -44,10 +44,14 @@ public import MonitoringDomain
 /// Columns have no counts of their own: their lengths are the row count. Numbers keep every bit.
 public enum InputCoding {
     private static let version: UInt8 = 3
+    /// About what a row of twenty features takes, so that most inputs are written without growing.
+    private static let rowSizeBytes = 96
 
-    /// This is `input` as bytes; equal inputs give equal bytes.
-    public static func encode(_ input: Input) -> [UInt8] {
+    /// This is `input` as bytes, behind those of `prefix`; equal inputs give equal bytes.
+    public static func encode(_ input: Input, after prefix: [UInt8] = []) -> [UInt8] {
         var writer = ByteWriter()
+        if case .predictions(let batch) = input { writer.reserve(batch.rowCount * rowSizeBytes) }
+        writer.append(contentsOf: prefix)
         writer.write(version)
         switch input {
         case .predictions(let batch):
@@ -108,7 +112,10 @@ public enum InputCoding {
             writer.write(position)
             writer.write(time.milliseconds)
         }
-        writer.write(crc32c(writer.bytes))
+        let checksum = writer.bytes.withUnsafeBytes { bytes in
+            crc32c(UnsafeRawBufferPointer(rebasing: bytes[prefix.count...]))
+        }
+        writer.write(checksum)
         return writer.bytes
     }
 

@@ -186,13 +186,41 @@ extension BinCounts {
                 size = 0
                 var last = 0
                 all.withUnsafeBufferPointer { counts in
-                    for bin in counts.indices where isDense || counts[bin] > 0 {
-                        if !isDense { Self.append(UInt64(bin - last), to: output, &size) }
+                    if isDense {
+                        Self.append(counts, to: output, &size)
+                        return
+                    }
+                    for bin in counts.indices where counts[bin] > 0 {
+                        Self.append(UInt64(bin - last), to: output, &size)
                         last = bin
                         Self.append(counts[bin], to: output, &size)
                     }
                 }
             })
+    }
+
+    /// Appends numbers as `ByteWriter.writeVarint` does.
+    @inline(__always)
+    private static func append(
+        _ values: UnsafeBufferPointer<UInt64>, to output: UnsafeMutableBufferPointer<UInt8>,
+        _ size: inout Int
+    ) {
+        var place = 0
+        while place + 16 <= values.count {
+            // Most counts are of one byte, and those of a pane's hour mostly all are.
+            var all: UInt64 = 0
+            for lane in 0..<16 { all |= values[place + lane] }
+            if all < 0x80 {
+                for lane in 0..<16 {
+                    output[size + lane] = UInt8(truncatingIfNeeded: values[place + lane])
+                }
+                size += 16
+            } else {
+                for lane in 0..<16 { append(values[place + lane], to: output, &size) }
+            }
+            place += 16
+        }
+        for rest in place..<values.count { append(values[rest], to: output, &size) }
     }
 
     /// Appends a number as `ByteWriter.writeVarint` does.

@@ -75,7 +75,7 @@ struct FeatureBuilder {
     }
 
     /// Nil where the feature was only null and nobody has said what it is.
-    consuming func finished(rowCount: Int) -> FeatureColumn? {
+    mutating func finished(rowCount: Int) -> FeatureColumn? {
         switch kind {
         case .numeric:
             numbers.fill(upTo: rowCount, with: .nan)

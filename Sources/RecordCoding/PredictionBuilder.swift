@@ -306,8 +306,8 @@ struct PredictionBuilder {
         try append(feature.value, to: place, at: row, &input)
     }
 
-    /// This is the batch; columns have equal lengths.
-    consuming func finished() -> PredictionBatch {
+    /// This is the batch, once; columns have equal lengths.
+    mutating func finished() -> PredictionBatch {
         let rowCount = batch.rowCount
         batch.scores = scores.array
         batch.values = values.array
@@ -315,8 +315,9 @@ struct PredictionBuilder {
         batch.versions = versions.finished(rowCount: rowCount)
         batch.labels = labels.finished(rowCount: rowCount)
         batch.truthLabels = truthLabels.finished(rowCount: rowCount)
-        for segment in segments {
-            batch.segments.append((segment.name, segment.texts.finished(rowCount: rowCount)))
+        for place in segments.indices {
+            let column = segments[place].texts.finished(rowCount: rowCount)
+            batch.segments.append((segments[place].name, column))
         }
         if !batch.weights.isEmpty {
             while batch.weights.count < rowCount { batch.weights.append(1) }
@@ -325,10 +326,11 @@ struct PredictionBuilder {
         if !batch.latencies.isEmpty {
             while batch.latencies.count < rowCount { batch.latencies.append(.nan) }
         }
-        for feature in features {
-            let name = feature.name
-            if let column = feature.finished(rowCount: rowCount) {
-                batch.features.append((name, column))
+        batch.features.reserveCapacity(features.count)
+        // In place: a copy of a builder counts each of its references up and down.
+        for place in features.indices {
+            if let column = features[place].finished(rowCount: rowCount) {
+                batch.features.append((features[place].name, column))
             }
         }
         return batch
@@ -337,7 +339,7 @@ struct PredictionBuilder {
 
 extension PredictionBuilder {
     /// These are the values of other types than their features', a row for each; nil without any.
-    consuming func finishedTypeErrors() -> TypeErrors? {
+    mutating func finishedTypeErrors() -> TypeErrors? {
         let errors = typeErrors
         guard !errors.isEmpty else { return nil }
         let batch = finished()
@@ -386,7 +388,7 @@ struct GroundTruthBuilder {
     }
 
     /// This is the batch; columns have equal lengths.
-    consuming func finished() -> GroundTruthBatch {
+    mutating func finished() -> GroundTruthBatch {
         batch.labels = labels.finished(rowCount: batch.identities.count)
         return batch
     }

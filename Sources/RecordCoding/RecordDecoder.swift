@@ -46,10 +46,10 @@ public struct RecordDecoder: Sendable {
         kindOf: (ModelID, String) -> FeatureKind?
     ) throws(RecordDecodingError) -> [PredictionBatch] {
         precondition(kind != .groundTruth, "ground truth has a method of its own")
-        return try build(
+        var builders = try build(
             body, kind: kind, defaultModel: defaultModel, arrival: arrival,
-            countsTypeErrors: false, kindOf: kindOf
-        ).map { $0.finished() }
+            countsTypeErrors: false, kindOf: kindOf)
+        return builders.indices.map { builders[$0].finished() }
     }
 
     /// These are the values in a body of predictions that are of another type than their features', which
@@ -67,10 +67,10 @@ public struct RecordDecoder: Sendable {
         _ body: [UInt8], defaultModel: ModelID?, arrival: EventTime,
         kindOf: (ModelID, String) -> FeatureKind?
     ) throws(RecordDecodingError) -> [TypeErrors] {
-        try build(
+        var builders = try build(
             RecordBody(body), kind: .predictions, defaultModel: defaultModel, arrival: arrival,
-            countsTypeErrors: true, kindOf: kindOf
-        ).compactMap { $0.finishedTypeErrors() }
+            countsTypeErrors: true, kindOf: kindOf)
+        return builders.indices.compactMap { builders[$0].finishedTypeErrors() }
     }
 
     private mutating func build(
@@ -163,7 +163,7 @@ public struct RecordDecoder: Sendable {
             builders[place].append(row, arrival: arrival)
         }
         try input.finish()
-        return builders.map { $0.finished() }
+        return builders.indices.map { builders[$0].finished() }
     }
 
     /// This is the same of a copy of `body`.

@@ -2,12 +2,27 @@ import MonitoringDomain
 
 /// This is a column of texts under construction: text to code by a small table of its own.
 struct TextBuilder {
-    private var index: ByteIndex
-    private var dictionary: [String] = []
+    /// Made at the first text: most features of most models are numbers.
+    private var table: Table?
+    private let seed: UInt64
     private var codes: GrowingColumn<UInt32>
     /// Texts of up to sixteen bytes by a few bits of their own: a column of few classes finds nearly
     /// all here, without hashing.
     private var recent: GrowingColumn<Recent>
+
+    /// This is the texts that have a code.
+    private final class Table {
+        private var index: ByteIndex
+        private(set) var dictionary: [String] = []
+
+        init(seed: UInt64) { index = ByteIndex(seed: seed) }
+
+        func code(of text: ByteText) -> UInt32 {
+            let (code, isNew) = index.insert(text)
+            if isNew { dictionary.append(text.string) }
+            return UInt32(truncatingIfNeeded: code)
+        }
+    }
 
     private struct Recent {
         var first: UInt64 = 0
@@ -20,10 +35,9 @@ struct TextBuilder {
     private static let recentCount = 16
 
     init(seed: UInt64, rowCount: Int = 0) {
-        index = ByteIndex(seed: seed)
+        self.seed = seed
         codes = GrowingColumn(capacity: rowCount)
         recent = GrowingColumn(capacity: Self.recentCount)
-        recent.fill(upTo: Self.recentCount, with: Recent())
     }
 
     var count: Int { codes.count }
@@ -47,6 +61,7 @@ struct TextBuilder {
         let last = isShort ? 0 : loadWord(text.start + text.count - 8)
         let mixed = (first ^ last &* 3) &* 0x9E37_79B9_7F4A_7C15
         let place = Int(truncatingIfNeeded: mixed >> 60)
+        recent.fill(upTo: Self.recentCount, with: Recent())
         let known = recent[place]
         if known.first == first, known.last == last, known.count == Int32(text.count) {
             codes.append(known.code)
@@ -59,9 +74,9 @@ struct TextBuilder {
 
     @inline(never)
     private mutating func code(of text: ByteText) -> UInt32 {
-        let (code, isNew) = index.insert(text)
-        if isNew { dictionary.append(text.string) }
-        return UInt32(truncatingIfNeeded: code)
+        let table = table ?? Table(seed: seed)
+        self.table = table
+        return table.code(of: text)
     }
 
     mutating func appendMissing(upTo rowCount: Int) {
@@ -69,8 +84,8 @@ struct TextBuilder {
     }
 
     /// This is the column with `rowCount` rows, the last ones missing where none were appended.
-    consuming func finished(rowCount: Int) -> TextColumn {
+    mutating func finished(rowCount: Int) -> TextColumn {
         appendMissing(upTo: rowCount)
-        return TextColumn(codes: codes.array, dictionary: dictionary)
+        return TextColumn(codes: codes.array, dictionary: table?.dictionary ?? [])
     }
 }

@@ -60,7 +60,6 @@ struct PredictionBuilder {
         _ input: inout RecordCursor, kindOf: (ModelID, String) -> FeatureKind?
     ) throws(RecordDecodingError) {
         let index = batch.rowCount
-        if !row.scoresSum.isNaN { try checkScores(row.scoresSum, &input) }
         var next = 0
         while true {
             // Most values are of the known kinds: they go in without further questions.
@@ -88,6 +87,7 @@ struct PredictionBuilder {
         _ row: RecordRow, arrival: EventTime, defaultVersion: ByteText, _ input: inout RecordCursor
     ) throws(RecordDecodingError) {
         let index = batch.rowCount
+        if !row.scoresSum.isNaN { try checkScores(row.scoresSum, &input) }
         for (place, segment) in row.segments.enumerated() {
             try append(segment, near: place, at: index, &input)
         }

@@ -166,6 +166,12 @@ import Testing
         compare(Array(lines.joined(separator: "\n").utf8), .predictions, DecodingLimits(), "lines")
         let array = "[" + lines.joined(separator: ",") + "]"
         compare(Array(array.utf8), .predictions, DecodingLimits(), "an array")
+        // Records whose scores do not add up to one, most of them in a block.
+        let spoiled = lines[1].replacing(
+            #""score":0."#, with: #""scores":{"a":0.5,"b":0.75},"score":0."#)
+        let scores = Array(repeating: lines[0], count: 40) + Array(repeating: spoiled, count: 40)
+        compare(
+            Array(scores.joined(separator: "\n").utf8), .predictions, DecodingLimits(), "scores")
         // The last record breaks the contract, and so names its line.
         lines.append(lines[0].replacing(#""score":0."#, with: #""score":7."#))
         compare(

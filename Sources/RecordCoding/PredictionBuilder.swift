@@ -125,9 +125,8 @@ struct PredictionBuilder {
                 + "\"scores\": \"independent\"")
     }
 
-    /// These are the columns of a shape's features; nil where values of one are not plain.
-    ///
-    /// - Parameter row: The features of a record of the shape.
+    /// These are the columns of a shape's features, of which `row` are one record's; nil where values of one
+    /// are not plain.
     func targets(of row: [RecordRow.Feature]) -> [StagedRows.Target]? {
         var targets: [StagedRows.Target] = []
         for feature in row {

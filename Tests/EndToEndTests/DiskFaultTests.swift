@@ -256,29 +256,5 @@ extension EndToEndTests {
             #expect(run.status == 3)
             #expect(run.errors.contains("synchronous is 1, and must be 2"), "\(run.errors)")
         }
-
-        @Test(.timeLimit(.minutes(FaultRig.minuteLimit)))
-        func `after a crash the service is ready in time, however much is stored`() throws {
-            let site = try Site("recovery")
-            var stream = RecordStream(model: "recovery", startingAt: monday, seed: 8)
-            try site.client.pinReference(of: "recovery", stream.next(500).map(\.reference))
-            stream.stepMilliseconds = 100
-            var batches = 0
-            var times: [Double] = []
-            for target in [5, 15 * roundCount] {
-                while batches < target {
-                    try site.client.ingest(stream.next(1_000).map(\.prediction))
-                    batches += 1
-                }
-                site.server.kill()
-                let start = ContinuousClock.now
-                try site.restart()
-                let elapsed = ContinuousClock.now - start
-                times.append(elapsed / .seconds(1))
-                #expect(elapsed < .seconds(5), "\(batches) batches")
-            }
-            print("recovery: \(batches) batches of 1,000, ready after \(times) s")
-            #expect(try site.client.volume(of: "recovery") == Double(1_000 * batches))
-        }
     }
 }

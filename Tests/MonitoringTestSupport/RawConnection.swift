@@ -14,14 +14,19 @@ public final class RawConnection {
     /// - Parameters:
     ///   - port: The port.
     ///   - timeout: Seconds that one read or write may take.
+    ///   - receiveSizeBytes: How much the system takes in that nobody has read; nil as it likes.
     /// - Throws: `HTTPFailure` when nobody listens.
-    public init(port: UInt16, timeout: Int = 20) throws {
+    public init(port: UInt16, timeout: Int = 20, receiveSizeBytes: Int32? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { throw HTTPFailure(reason: "socket: errno \(errno)") }
         var limit = timeval(tv_sec: timeout, tv_usec: 0)
         let size = socklen_t(MemoryLayout<timeval>.size)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
+        if var bytes = receiveSizeBytes {
+            setsockopt(
+                descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
+        }
         var noDelay: Int32 = 1
         setsockopt(
             descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &noDelay,

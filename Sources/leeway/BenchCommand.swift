@@ -16,6 +16,7 @@ struct BenchCommand: ParsableCommand {
               judge         a tick of the clock under rules; outcomes through detectors; many models
               replay        a file into a data directory, on one core; needs taskset
               ingest        the real server over HTTP, durable and joined
+              overload      once, three and ten times the rate that the server sustains; only when named
               false-alarms  simulated traffic without drift: each method's alarms against its promise
               plots         the plots of docs/statistics.md as SVG files; only when it is named
 
@@ -29,10 +30,13 @@ struct BenchCommand: ParsableCommand {
         "path", "histogram", "memory", "drift", "join", "judge", "replay", "ingest", "false-alarms",
     ]
 
+    /// What runs only when it is named.
+    private static let named = ["overload", "plots"]
+
     @Argument(
         help: """
             Benchmarks: path, histogram, memory, drift, join, judge, replay, ingest, false-alarms; \
-            or plots.
+            overload or plots.
             """)
     var names: [String] = []
     @Flag(help: "One JSON object a line.")
@@ -45,7 +49,7 @@ struct BenchCommand: ParsableCommand {
     var replications = FalseAlarmBenchmark.usualReplicationCount
 
     func validate() throws {
-        for name in names where !Self.known.contains(name) && name != "plots" {
+        for name in names where !(Self.known + Self.named).contains(name) {
             throw ValidationError(
                 "no benchmark \"\(name)\"; \(Self.known.joined(separator: ", ")) are")
         }
@@ -68,6 +72,7 @@ struct BenchCommand: ParsableCommand {
                 case "replay": try ReplayBenchmark.run(show)
                 case "judge": for result in try JudgeBenchmark.run() { show(result) }
                 case "ingest": try IngestBenchmark.run(seconds: seconds, show)
+                case "overload": try OverloadBenchmark.run(seconds: seconds, show)
                 case "false-alarms": showFalseAlarms()
                 case "plots": try writePlots()
                 default: for result in try PathBenchmark.run() { show(result) }

@@ -1,0 +1,146 @@
+import Foundation
+import Synchronization
+
+/// This measures what the server does with more than it can take: once, three and ten times the rate that it
+/// sustains, over a thousand connections, with bodies of 1 KB and of 8 MiB (O-1 to O-3).
+///
+/// The client runs on the same machine, so what it sends in vain takes processor time from the server too.
+public enum OverloadBenchmark {
+    static let connectionCount = 1_000
+
+    private struct Size {
+        let name: String
+        let recordCount: Int
+        /// How many connections find the rate that is sustained.
+        let closedCount: Int
+    }
+
+    private static let sizes = [
+        Size(name: "1 KB", recordCount: 2, closedCount: 64),
+        Size(name: "8 MiB", recordCount: 14_800, closedCount: 4),
+    ]
+
+    /// Runs it, each phase for so many seconds, and shows each result as it is known.
+    public static func run(seconds: Int, _ show: (BenchmarkResult) -> Void) throws {
+        raiseDescriptorLimit()
+        for size in sizes {
+            let folder = FileManager.default.temporaryDirectory
+                .appending(path: "leeway-overload-\(getpid())")
+            defer { try? FileManager.default.removeItem(at: folder) }
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            let server = try BenchmarkServer(folder: folder)
+            defer { server.stop() }
+            try run(size, server, seconds: seconds, show)
+        }
+    }
+
+    private static func run(
+        _ size: Size, _ server: BenchmarkServer, seconds: Int, _ show: (BenchmarkResult) -> Void
+    ) throws {
+        var bodies = (0..<(size.recordCount > 100 ? 8 : 1)).map {
+            RecordBodies(count: size.recordCount, seed: UInt64($0))
+        }
+        var number = 0
+        // Small bodies get new ids each; large ones are few, and come again as repeats.
+        let next = { () -> [UInt8] in
+            number += 1
+            let place = number % bodies.count
+            if number <= bodies.count || size.recordCount < 100 {
+                bodies[place].renew(first: number * size.recordCount, second: number / 1_000)
+            }
+            return bodies[place].bytes
+        }
+        let closed = try OverloadClient(port: server.port, connectionCount: size.closedCount)
+            .run(rate: nil, for: .seconds(min(seconds, 8)), next)
+        let sustained = Double(closed.accepted) / closed.seconds
+        guard sustained > 0 else { throw BenchmarkError("nothing was taken: \(closed.refused)") }
+        show(
+            BenchmarkResult(
+                "overload", "\(size.name), \(size.closedCount) connections, closed loop", sustained,
+                "requests/s"))
+        for factor in [1, 3, 10] {
+            // The highest RSS since here.
+            try? Data("5".utf8).write(
+                to: URL(fileURLWithPath: "/proc/\(server.processIdentifier)/clear_refs"))
+            let health = HealthWatch(port: server.port)
+            let client = try OverloadClient(port: server.port, connectionCount: connectionCount)
+            let tally = try client.run(
+                rate: sustained * Double(factor), for: .seconds(seconds), next)
+            let name = "\(size.name) at \(factor)×"
+            show(
+                BenchmarkResult(
+                    "overload", "\(name), goodput", Double(tally.accepted) / tally.seconds,
+                    "requests/s",
+                    [("sustained", Double(tally.accepted) / tally.seconds / sustained)],
+                    note: words(tally)))
+            show(
+                BenchmarkResult(
+                    "overload", "\(name), p99 of accepted", p99(tally.acceptedSeconds) * 1e3, "ms"))
+            show(
+                BenchmarkResult(
+                    "overload", "\(name), health, longest", health.end() * 1e3, "ms"))
+            show(
+                BenchmarkResult(
+                    "overload", "\(name), server's RSS, highest",
+                    memoryUse("VmHWM", of: server.processIdentifier) / 1e6, "MB"))
+        }
+    }
+
+    private static func words(_ tally: OverloadClient.Tally) -> String {
+        let refused = tally.refused.sorted { $0.key < $1.key }.map { "\($0.value) × \($0.key)" }
+        let parts =
+            ["\(tally.offered) offered", "\(tally.unsent) unsent", "\(tally.broken) broken"]
+            + refused
+        return parts.joined(separator: ", ")
+    }
+
+    private static func p99(_ seconds: [Double]) -> Double {
+        let sorted = seconds.sorted()
+        guard let longest = sorted.last else { return .infinity }
+        return sorted.isEmpty
+            ? longest : sorted[min(sorted.count - 1, Int(0.99 * Double(sorted.count)))]
+    }
+
+    private static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, 8_192))
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+}
+
+/// This asks for the server's health on new connections, ten times a second (O-3).
+private final class HealthWatch: Sendable {
+    private let isOver = Atomic(false)
+    private let longest = Mutex(0.0)
+    private let ended = DispatchSemaphore(value: 0)
+
+    init(port: UInt16) {
+        let thread = Thread { [self] in
+            let request = Array("GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".utf8)
+            while !isOver.load(ordering: .relaxed) {
+                let start = ContinuousClock.now
+                do {
+                    let connection = try LoadConnection(port: port)
+                    try connection.send(request)
+                    let answer = try connection.receive()
+                    let seconds =
+                        answer.status == 200 ? (ContinuousClock.now - start).seconds : .infinity
+                    longest.withLock { $0 = max($0, seconds) }
+                } catch {
+                    longest.withLock { $0 = .infinity }
+                }
+                usleep(100_000)
+            }
+            ended.signal()
+        }
+        thread.start()
+    }
+
+    /// How long the longest answer took, in seconds; infinite where one did not come.
+    func end() -> Double {
+        isOver.store(true, ordering: .relaxed)
+        ended.wait()
+        return longest.withLock { $0 }
+    }
+}

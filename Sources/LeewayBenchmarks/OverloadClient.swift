@@ -1,0 +1,198 @@
+import Foundation
+
+/// This is an open-loop sender over many connections in one thread: a request leaves when it is due, and not
+/// when the one before it is answered.
+///
+/// A connection carries one request at a time. One that is due while all are busy is counted as unsent, as by
+/// a sender that gives up.
+final class OverloadClient {
+    /// This is what came of one phase.
+    struct Tally {
+        var offered = 0
+        var unsent = 0
+        var accepted = 0
+        var refused: [Int: Int] = [:]
+        /// Connections that ended before an answer.
+        var broken = 0
+        var acceptedSeconds: [Double] = []
+        var refusedSeconds: [Double] = []
+        var seconds = 0.0
+    }
+
+    private struct Connection {
+        var descriptor: Int32 = -1
+        /// Which request is on the way; nil for an idle connection.
+        var request: [UInt8]?
+        var sentCount = 0
+        var answer: [UInt8] = []
+        var due = ContinuousClock.now
+    }
+
+    private let port: UInt16
+    private var connections: [Connection]
+    private var idle: [Int] = []
+    /// What is waited for, at the connection's place.
+    private var polled: [pollfd]
+    private var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    private var tally = Tally()
+
+    init(port: UInt16, connectionCount: Int) throws {
+        self.port = port
+        connections = [Connection](repeating: Connection(), count: connectionCount)
+        polled = [pollfd](repeating: pollfd(), count: connectionCount)
+        for index in connections.indices {
+            try open(index)
+            idle.append(index)
+        }
+    }
+
+    deinit {
+        for connection in connections where connection.descriptor >= 0 {
+            close(connection.descriptor)
+        }
+    }
+
+    private func open(_ index: Int) throws {
+        let descriptor = socket(
+            AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+        guard descriptor >= 0 else { throw BenchmarkError("socket: errno \(errno)") }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let status = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard status == 0 || errno == EINPROGRESS else {
+            close(descriptor)
+            throw BenchmarkError("connect: errno \(errno)")
+        }
+        var isOn: Int32 = 1
+        setsockopt(
+            descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &isOn, socklen_t(MemoryLayout<Int32>.size))
+        connections[index] = Connection(descriptor: descriptor)
+        polled[index] = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    }
+
+    /// Offers so many requests a second for a time, and waits for the last answers.
+    ///
+    /// - Parameters:
+    ///   - rate: Requests a second; nil for as many as the connections carry, one behind the other.
+    ///   - duration: How long requests are due.
+    ///   - next: Makes the next request.
+    /// - Returns: What came of it, over the time in which requests were due.
+    func run(
+        rate: Double?, for duration: Duration, _ next: () -> [UInt8]
+    ) throws -> Tally {
+        tally = Tally()
+        let start = ContinuousClock.now
+        while true {
+            let passed = ContinuousClock.now - start
+            if passed < duration {
+                let due = rate.map { Int($0 * passed.seconds) } ?? tally.offered + idle.count
+                try offer(due - tally.offered, next)
+            } else if idle.count == connections.count || passed > duration + .seconds(10) {
+                break
+            }
+            try turn()
+        }
+        tally.seconds = duration.seconds
+        return tally
+    }
+
+    private func offer(_ count: Int, _ next: () -> [UInt8]) throws {
+        guard count > 0 else { return }
+        tally.offered += count
+        let sendable = min(count, idle.count)
+        tally.unsent += count - sendable
+        for _ in 0..<sendable {
+            guard let index = idle.popLast() else { return }
+            connections[index].request = next()
+            connections[index].sentCount = 0
+            connections[index].due = .now
+            try push(index)
+        }
+    }
+
+    /// Sends what the system takes.
+    private func push(_ index: Int) throws {
+        guard let request = connections[index].request else { return }
+        let start = connections[index].sentCount
+        guard start < request.count else { return }
+        let descriptor = connections[index].descriptor
+        let count = request.withUnsafeBytes { raw in
+            raw.baseAddress.map {
+                Glibc.send(descriptor, $0 + start, raw.count - start, Int32(MSG_NOSIGNAL))
+            } ?? 0
+        }
+        if count > 0 {
+            connections[index].sentCount += count
+        } else if errno != EAGAIN {
+            // The answer may be there all the same: a refusal is sent before the body has come.
+            connections[index].sentCount = request.count
+        }
+        let isOver = connections[index].sentCount >= request.count
+        polled[index].events = Int16(POLLIN) | (isOver ? 0 : Int16(POLLOUT))
+    }
+
+    private func turn() throws {
+        guard poll(&polled, nfds_t(polled.count), 1) > 0 else { return }
+        for index in polled.indices where polled[index].revents != 0 {
+            let events = polled[index].revents
+            if events & Int16(POLLOUT) != 0 { try push(index) }
+            if events & ~Int16(POLLOUT) != 0 { try pull(index) }
+        }
+    }
+
+    private func pull(_ index: Int) throws {
+        let descriptor = connections[index].descriptor
+        let count = recv(descriptor, &buffer, buffer.count, 0)
+        if count < 0, errno == EAGAIN { return }
+        guard count > 0 else { return try reopen(index) }
+        connections[index].answer += buffer[..<count]
+        guard let (status, closes) = Self.answer(connections[index].answer) else { return }
+        let seconds = (ContinuousClock.now - connections[index].due).seconds
+        if status == 202 {
+            tally.accepted += 1
+            tally.acceptedSeconds.append(seconds)
+        } else {
+            tally.refused[status, default: 0] += 1
+            tally.refusedSeconds.append(seconds)
+        }
+        let isSent = connections[index].sentCount >= connections[index].request?.count ?? 0
+        connections[index].answer = []
+        connections[index].request = nil
+        if closes || !isSent {
+            try reopen(index)
+        } else {
+            idle.append(index)
+        }
+    }
+
+    private func reopen(_ index: Int) throws {
+        if connections[index].request != nil { tally.broken += 1 }
+        // An idle connection that the server has ended is in the list of idle ones already.
+        let wasIdle = connections[index].request == nil && idle.contains(index)
+        close(connections[index].descriptor)
+        try open(index)
+        if !wasIdle { idle.append(index) }
+    }
+
+    /// This is a complete answer's status, and whether the connection ends with it.
+    private static func answer(_ bytes: [UInt8]) -> (status: Int, closes: Bool)? {
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard let end = text.range(of: "\r\n\r\n") else { return nil }
+        let head = text[..<end.lowerBound].lowercased()
+        let words = head.split(separator: " ", maxSplits: 2)
+        guard words.count > 1, let status = Int(words[1]) else { return nil }
+        if let field = head.range(of: "content-length: "),
+            let length = Int(head[field.upperBound...].prefix { $0.isNumber }),
+            text[end.upperBound...].utf8.count < length
+        {
+            return nil
+        }
+        return (status, head.contains("connection: close"))
+    }
+}

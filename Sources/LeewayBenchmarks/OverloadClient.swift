@@ -83,6 +83,7 @@ final class OverloadClient {
     ///   - duration: How long requests are due.
     ///   - next: Makes the next request.
     /// - Returns: What came of it, over the time in which requests were due.
+    /// - Throws: `BenchmarkError` where no connection can be made.
     func run(
         rate: Double?, for duration: Duration, _ next: () -> [UInt8]
     ) throws -> Tally {

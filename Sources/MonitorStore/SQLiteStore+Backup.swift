@@ -67,7 +67,9 @@ extension SQLiteStore {
                         $0, sql: "SELECT bytes FROM sealed_file WHERE name = ?", arguments: [name])
                 }
             }
-            guard let bytes, files.make(name, { append in append([UInt8](bytes)) }) != nil else {
+            guard let bytes,
+                files.make(name, { append in bytes.withUnsafeBytes { append($0) } }) != nil
+            else {
                 throw .io("\(name): the file of sealed ids could not be written")
             }
         }

@@ -202,7 +202,7 @@ extension VectorColumn {
 }
 
 /// This is FNV-1a over the text, then mixed: the same in every process, unlike the library's hash.
-private func stableHash(_ text: String, _ salt: UInt64) -> UInt64 {
+func stableHash(_ text: String, _ salt: UInt64) -> UInt64 {
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325 ^ salt
     for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
     hash = (hash ^ hash >> 29) &* 0xBF58_476D_1CE4_E5B9

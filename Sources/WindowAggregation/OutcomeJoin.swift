@@ -110,9 +110,9 @@ public struct OutcomeJoin: Sendable {
     }
 
     /// Rows for which there is room in the table before the first of them is looked up.
-    private static let partCount = 256
+    static let partCount = 256
     /// So many rows ahead the memory of a row's place is asked for.
-    private static let prefetchCount = 32
+    static let prefetchCount = 32
 
     /// Admits each row whose identity is new; rows without identity are always admitted.
     public mutating func admit(_ batch: PredictionBatch) -> Admission {
@@ -187,96 +187,21 @@ public struct OutcomeJoin: Sendable {
         }
     }
 
-    // MARK: - Ground truth
-
-    /// What a ground-truth record changed.
-    public struct TruthChange: Sendable, Equatable {
-        /// What was counted before and no longer holds.
-        public var removed: Outcome?
-        /// What holds now.
-        public var added: Outcome?
-        /// True when the record said what was known already, or less (an older revision).
-        public var isDuplicate: Bool
-    }
-
-    /// Takes ground truth, and shows what each row changed, in order.
-    public mutating func observe(
-        _ batch: GroundTruthBatch, _ body: (_ change: TruthChange) -> Void
-    ) {
-        let labels = TextCodes(batch.labels.dictionary.map { intern($0) })
-        let candidates = candidates(among: batch.identities)
-        for start in stride(from: 0, to: batch.rowCount, by: Self.partCount) {
-            let part = start..<min(start + Self.partCount, batch.rowCount)
-            recent.reserve(part.count)
-            for row in part {
-                prefetchSlot(row + Self.prefetchCount, batch.identities)
-                body(
-                    observeTruth(
-                        of: batch.identities[row], label: labels[batch.labels.codes[row]],
-                        value: batch.values[row], revision: batch.revisions[row],
-                        at: batch.times[row], isCandidate: candidates?[row] ?? false))
-            }
-        }
-        sealIfDue()
-    }
-
-    /// Takes one ground-truth record; a higher or equal revision replaces the earlier one.
-    private mutating func observeTruth(
-        of identity: RecordIdentity, label: UInt16, value: Double, revision: Int64, at time: Int64,
-        isCandidate: Bool
-    ) -> TruthChange {
-        let nothing = TruthChange(removed: nil, added: nil, isDuplicate: false)
-        guard identity != .none else { return nothing }
-        let knowledge = knowledge(of: identity, isCandidate: isCandidate)
-        guard var record = knowledge.record else {
-            guard time >= cutoff else {
-                tally.tooOldTruths += 1
-                return nothing
-            }
-            var record = JoinRecord(identity, time: time)
-            record.setTruth(label: label, value: value, revision: revision)
-            store(record, knowledge)
-            tally.unmatchedTruths += 1
-            return nothing
-        }
-        let removed = record.core.hasTruth && record.core.hasPrediction ? outcome(of: record) : nil
-        if record.core.hasTruth {
-            let isSame =
-                record.core.truthLabel == label && label != JoinRecord.unknownText
-                && (Double(bitPattern: record.wide.truth).isNaN
-                    ? value.isNaN : record.wide.truth == value.bitPattern)
-            if revision < record.wide.revision || isSame {
-                if isSame, revision > record.wide.revision {
-                    record.wide.revision = revision
-                    store(record, knowledge)
-                }
-                return TruthChange(removed: nil, added: nil, isDuplicate: true)
-            }
-        } else if !record.core.hasPrediction {
-            preconditionFailure("a record of neither side")
-        }
-        record.setTruth(label: label, value: value, revision: revision)
-        store(record, knowledge)
-        return TruthChange(
-            removed: removed, added: record.core.hasPrediction ? outcome(of: record) : nil,
-            isDuplicate: false)
-    }
-
     // MARK: - Records
 
     /// This is what is known of an identity, and its place in memory where it has one.
-    private struct Knowledge {
+    struct Knowledge {
         /// Nil where the id is new, or forgotten.
         var record: JoinRecord?
         var finding: RecentRecords.Finding
     }
 
     @inline(__always)
-    private func prefetchSlot(_ row: Int, _ identities: [RecordIdentity]) {
+    func prefetchSlot(_ row: Int, _ identities: [RecordIdentity]) {
         if row < identities.count { recent.prefetchSlot(of: identities[row]) }
     }
 
-    private mutating func knowledge(
+    mutating func knowledge(
         of identity: RecordIdentity, isCandidate: Bool
     ) -> Knowledge {
         let finding = recent.find(identity)
@@ -300,7 +225,7 @@ public struct OutcomeJoin: Sendable {
         return nothing
     }
 
-    private mutating func store(_ record: JoinRecord, _ knowledge: Knowledge) {
+    mutating func store(_ record: JoinRecord, _ knowledge: Knowledge) {
         if knowledge.record == nil { count += 1 }
         switch knowledge.finding {
         case .place(let place): recent[place] = record
@@ -309,7 +234,7 @@ public struct OutcomeJoin: Sendable {
     }
 
     /// This is which identities may be in a partition; nil where there are none.
-    private func candidates(among identities: [RecordIdentity]) -> [Bool]? {
+    func candidates(among identities: [RecordIdentity]) -> [Bool]? {
         guard !partitions.isEmpty else { return nil }
         var marks = [Bool](repeating: false, count: identities.count)
         let masks = identities.map { IdentityFilter.mask($0) }
@@ -317,7 +242,7 @@ public struct OutcomeJoin: Sendable {
         return marks
     }
 
-    private func outcome(of record: JoinRecord) -> Outcome {
+    func outcome(of record: JoinRecord) -> Outcome {
         Outcome(
             version: text(record.core.version) ?? "other",
             time: EventTime(milliseconds: record.core.time),
@@ -330,7 +255,7 @@ public struct OutcomeJoin: Sendable {
         Int(code) < texts.count ? texts[Int(code)] : nil
     }
 
-    private mutating func intern(_ text: String) -> UInt16 {
+    mutating func intern(_ text: String) -> UInt16 {
         if let code = codeOfText[text] { return code }
         guard texts.count < Int(JoinRecord.unknownText) else { return JoinRecord.unknownText }
         let code = UInt16(texts.count)
@@ -341,7 +266,7 @@ public struct OutcomeJoin: Sendable {
 }
 
 /// This is the join's codes of the texts of a column.
-private struct TextCodes {
+struct TextCodes {
     /// By the column's own code, and at the end that of a missing text.
     private var codes: [UInt16]
 

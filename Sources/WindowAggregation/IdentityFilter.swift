@@ -60,19 +60,34 @@ struct IdentityFilter: Sendable, Equatable {
     }
 
     /// Inserts the identities of records that lie behind one another, in order.
+    ///
+    /// Neighbours share a block, which is written when the next one begins.
     mutating func insert(_ records: UnsafeRawBufferPointer, stride: Int) {
         let blockCount = UInt64(blockCount)
         words.withUnsafeMutableBytes { words in
+            var block = SIMD4<UInt64>.zero
+            var place = 0
             for offset in Swift.stride(from: 0, to: records.count, by: stride) {
                 let identity = records.loadUnaligned(
                     fromByteOffset: offset, as: RecordIdentity.self)
-                let place = Self.start(identity, blockCount) &* 8
-                let block = words.loadUnaligned(
-                    fromByteOffset: place, as: SIMD4<UInt64>.self)
-                words.storeBytes(
-                    of: block | Self.mask(identity), toByteOffset: place, as: SIMD4<UInt64>.self)
+                let own = Self.start(identity, blockCount) &* 8
+                if own != place {
+                    Self.add(block, words, place)
+                    block = .zero
+                    place = own
+                }
+                block |= Self.mask(identity)
             }
+            Self.add(block, words, place)
         }
+    }
+
+    @inline(__always)
+    private static func add(
+        _ block: SIMD4<UInt64>, _ words: UnsafeMutableRawBufferPointer, _ place: Int
+    ) {
+        let known = words.loadUnaligned(fromByteOffset: place, as: SIMD4<UInt64>.self)
+        words.storeBytes(of: known | block, toByteOffset: place, as: SIMD4<UInt64>.self)
     }
 
     func mayContain(_ identity: RecordIdentity) -> Bool {

@@ -22,16 +22,25 @@ struct RecordColumns: Sendable {
 
     /// Appends a partition's records; with wide parts where `isWide`, which those of others lack.
     mutating func append(_ raw: UnsafeRawBufferPointer, areWide: Bool, isWide: Bool) {
-        let size = JoinRecord.coreSizeBytes + (areWide ? JoinRecord.wideSizeBytes : 0)
-        cores.reserveCapacity(cores.count + raw.count / size)
+        if areWide { return appendWide(raw) }
+        let start = cores.count
+        let count = raw.count / JoinRecord.coreSizeBytes
+        cores.append(
+            contentsOf: repeatElement(JoinRecord.Core(high: 0, low: 0, time: 0), count: count))
+        cores.withUnsafeMutableBytes { bytes in
+            let target = bytes[(start * JoinRecord.coreSizeBytes)...]
+            UnsafeMutableRawBufferPointer(rebasing: target).copyMemory(from: raw)
+        }
+        if isWide { wides.append(contentsOf: repeatElement(JoinRecord.Wide(), count: count)) }
+    }
+
+    private mutating func appendWide(_ raw: UnsafeRawBufferPointer) {
+        let size = JoinRecord.coreSizeBytes + JoinRecord.wideSizeBytes
         for offset in stride(from: 0, to: raw.count, by: size) {
             cores.append(raw.loadUnaligned(fromByteOffset: offset, as: JoinRecord.Core.self))
-            guard isWide else { continue }
             wides.append(
-                areWide
-                    ? raw.loadUnaligned(
-                        fromByteOffset: offset + JoinRecord.coreSizeBytes,
-                        as: JoinRecord.Wide.self) : JoinRecord.Wide())
+                raw.loadUnaligned(
+                    fromByteOffset: offset + JoinRecord.coreSizeBytes, as: JoinRecord.Wide.self))
         }
     }
 }

@@ -1,7 +1,6 @@
 // CRC-32C with the processor's instruction. Swift has no word for it.
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #if defined(__x86_64__)
 
@@ -17,7 +16,7 @@ typedef long long crc32c_words __attribute__((vector_size(16)));
 static inline __attribute__((always_inline, target("sse4.2,pclmul"))) uint64_t crc32c_word(
     uint64_t crc, const uint8_t *_Nonnull place) {
     uint64_t word;
-    memcpy(&word, place, 8);
+    __builtin_memcpy(&word, place, 8);
     return __builtin_ia32_crc32di(crc, word);
 }
 

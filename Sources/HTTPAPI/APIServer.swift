@@ -87,10 +87,23 @@ public struct APIServer: Sendable {
     private static func router(
         for service: MonitorService.Service, forward: EventForwarder?
     ) -> Router<BasicRequestContext> {
+        // Without the middleware that is asked which routes there are.
+        let routes = Router(context: BasicRequestContext.self)
+        addRoutes(of: service, forward: forward, to: routes)
         let router = Router(
             context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: ProblemMiddleware(rejects: service.rejects))
+        router.add(
+            middleware: ProblemMiddleware(
+                rejects: service.rejects, methods: AllowedMethods(routes.routes)))
         router.add(middleware: QueryMiddleware())
+        addRoutes(of: service, forward: forward, to: router)
+        return router
+    }
+
+    private static func addRoutes(
+        of service: MonitorService.Service, forward: EventForwarder?,
+        to router: Router<BasicRequestContext>
+    ) {
         IngestRoutes(service).add(to: router)
         let foreign = ForeignBodies(
             runner: service.runner, rejects: service.rejects, times: { service.acceptedTimes })
@@ -100,7 +113,6 @@ public struct APIServer: Sendable {
         ReadRoutes(service: service).add(to: router)
         MeasurementRoutes(runner: service.runner).add(to: router)
         PageRoutes().add(to: router)
-        return router
     }
 
     /// Serves until it is stopped or the task is cancelled.
@@ -113,106 +125,4 @@ public struct APIServer: Sendable {
 
     /// Takes no more connections, and ends `run` when the requests that run are answered.
     public func stopGracefully() async { await group.triggerGracefulShutdown() }
-}
-
-/// This makes every error a problem document, also those of the router.
-struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
-    /// Not the server's, which is quiet.
-    private let logger = Logger(label: "leeway") { StreamLogHandler.standardError(label: $0) }
-    let rejects: RejectLog
-
-    /// Counts what was sent to be stored and never will be.
-    private func count(_ problem: Problem, of request: Request) {
-        guard request.method == .post, (400..<429).contains(problem.status.code) else { return }
-        let path = request.uri.path
-        let isIngest = ["/v1/predictions", "/v1/ground-truth", "/v1/events", "/", "/data/upload"]
-            .contains(path)
-        let isReference = path.hasPrefix("/v1/models/") && path.hasSuffix("/references")
-        guard isIngest || isReference else { return }
-        rejects.count(route: isReference ? "references" : path, code: problem.type)
-    }
-
-    /// Methods by the number of path parts and their fixed words; the router itself says only "not found".
-    private static func otherMethod(than request: Request) -> String? {
-        let parts = request.uri.path.split(separator: "/").map { String($0) }
-        let allowed: String? =
-            switch (parts.first, parts.count) {
-            case (nil, _): "GET, POST, OPTIONS"
-            case ("data", 2) where parts[1] == "upload": "POST"
-            case ("livez", 1), ("readyz", 1), ("assets", 2): "GET"
-            case ("v1", 2):
-                switch parts[1] {
-                case "predictions", "ground-truth", "logs": "POST"
-                case "events": "POST, OPTIONS"
-                case "models", "alerts", "retraining-requests", "rules", "status", "openapi.yaml",
-                    "rejects":
-                    "GET"
-                default: nil
-                }
-            case ("v1", 3):
-                switch parts[1] {
-                case "models": "GET, PUT"
-                case "retraining-requests": "GET"
-                case "rules": parts[2] == "reload" ? "POST" : nil
-                default: nil
-                }
-            case ("v1", 4):
-                switch (parts[1], parts[3]) {
-                case ("models", "references"): "GET, POST"
-                case ("models", "measurements"), ("models", "restatements"): "GET"
-                case ("retraining-requests", "report"): "POST"
-                default: nil
-                }
-            default: nil
-            }
-        // An allowed method that was not found is a file that is not there.
-        guard let allowed,
-            !allowed.split(separator: ", ").contains(Substring(request.method.rawValue))
-        else { return nil }
-        return allowed
-    }
-
-    func handle(
-        _ request: Request, context: Context,
-        next: (Request, Context) async throws -> Response
-    ) async throws -> Response {
-        do {
-            return try await next(request, context)
-        } catch let problem as Problem {
-            count(problem, of: request)
-            return try problem.response(from: request, context: context)
-        } catch let error as HTTPError {
-            let problem =
-                switch error.status {
-                case .notFound where Self.otherMethod(than: request) != nil:
-                    Problem(
-                        .methodNotAllowed, "method-not-allowed", "Method not allowed",
-                        detail: "\(request.method.rawValue) \(request.uri.path)",
-                        headers: [.allow: Self.otherMethod(than: request) ?? ""])
-                case .notFound:
-                    Problem.notFound("no route \(request.method.rawValue) \(request.uri.path)")
-                case .methodNotAllowed:
-                    Problem(
-                        .methodNotAllowed, "method-not-allowed", "Method not allowed",
-                        detail: "\(request.method.rawValue) \(request.uri.path)")
-                default:
-                    Problem(
-                        error.status, "malformed-request", "Malformed request",
-                        detail: error.body ?? error.status.reasonPhrase)
-                }
-            return try problem.response(from: request, context: context)
-        } catch let error as HTTPParserError {
-            // The body ended with the connection: nobody hears an answer, and nothing is wrong here.
-            throw error
-        } catch {
-            let problem = Problem(
-                .internalServerError, "internal", "Internal error",
-                detail: "the reason is in the log",
-                outcome: [.get, .head].contains(request.method) ? nil : "unknown")
-            logger.error(
-                "request failed",
-                metadata: ["reason": "\(error)", "instance": "\(problem.instance)"])
-            return try problem.response(from: request, context: context)
-        }
-    }
 }

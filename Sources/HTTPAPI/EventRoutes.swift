@@ -59,17 +59,24 @@ struct EventRoutes {
         let limits = bodies.limits
         let schemas = bodies.runner.schemaLookup()
         var ignored: [String: Int] = [:]
-        let inputs = try ForeignBodies.decoding { () throws(RecordDecodingError) in
-            let decoder = EventDecoder(limits: limits, options: options)
-            var inputs: [Input] = []
-            for event in try Self.events(in: request, body) {
-                switch try decoder.decode(event, arrival: arrival, schemaOf: { schemas[$0] }) {
-                case .half(let half): inputs.append(.inference(half))
-                case .records(let records): inputs += records.inputs
-                case .ignored(let reason): ignored[reason, default: 0] += 1
-                }
+        let decoder = EventDecoder(limits: limits, options: options)
+        var inputs: [Input] = []
+        for event in try ForeignBodies.decoding({ () throws(RecordDecodingError) in
+            try Self.events(in: request, body)
+        }) {
+            let content = try ForeignBodies.decoding { () throws(RecordDecodingError) in
+                try decoder.decode(event, arrival: arrival, schemaOf: { schemas[$0] })
             }
-            return inputs
+            switch content {
+            case .half(let half): inputs.append(.inference(half))
+            case .records(let records): inputs += records.inputs
+            case .ignored(let reason): ignored[reason, default: 0] += 1
+            case .mistyped(let errors, let error):
+                // Who logs does not look at the answer, and never sends it again.
+                try await bodies.submit(
+                    errors.map { .typeErrors($0.batch, features: $0.features) })
+                throw ForeignBodies.final(Problem(error))
+            }
         }
         try await bodies.submit(inputs)
         for (reason, count) in ignored {

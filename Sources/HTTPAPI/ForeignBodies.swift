@@ -51,7 +51,7 @@ struct ForeignBodies: Sendable {
         }
     }
 
-    private static func final(_ problem: Problem) -> Problem {
+    static func final(_ problem: Problem) -> Problem {
         guard problem.status == .unprocessableContent else { return problem }
         return Problem(
             .badRequest, problem.type, problem.title, detail: problem.detail,

@@ -23,20 +23,39 @@ struct IdempotencyKey: Hashable {
         else { return nil }
         let values = request.headers[values: name]
         guard let value = values.first else { return nil }
-        var text = value[...]
-        if text.hasPrefix("\"") {
-            guard text.hasSuffix("\""), text.utf8.count >= 2 else {
-                throw Problem.idempotencyKeyInvalid
-            }
-            text = text.dropFirst().dropLast()
-        }
-        guard values.count == 1, (1...Self.sizeMax).contains(text.utf8.count),
+        guard let text = value.hasPrefix("\"") ? Self.unquoted(value) : value,
+            values.count == 1, value.hasPrefix("\"") || !value.contains("\""),
+            (1...Self.sizeMax).contains(text.utf8.count),
             text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }), text.contains(where: { $0 != " " })
         else { throw Problem.idempotencyKeyInvalid }
-        self.text = String(text)
+        self.text = text
         let owner = request.headers[project] ?? "default"
         scope = "\(owner) \(request.uri.path)?\(request.uri.query ?? "")"
         fingerprint = SHA256.digest(of: body)
+    }
+
+    /// The content of a string of RFC 8941; nil where the value is more, or less, than one.
+    private static func unquoted(_ value: String) -> String? {
+        var bytes: [UInt8] = []
+        var isEscaped = false
+        var rest = value.utf8.dropFirst().makeIterator()
+        while let byte = rest.next() {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                if isEscaped {
+                    bytes.append(byte)
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else {
+                    return rest.next() == nil ? String(decoding: bytes, as: UTF8.self) : nil
+                }
+            default:
+                if isEscaped { return nil }
+                bytes.append(byte)
+            }
+        }
+        return nil
     }
 }
 

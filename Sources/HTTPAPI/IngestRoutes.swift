@@ -136,9 +136,7 @@ struct IngestRoutes {
             guard let found = try ReferenceBody.decode(body) else { return nil }
             source = found
         } catch {
-            throw Problem(
-                .unprocessableContent, "invalid-field", "Invalid reference",
-                detail: error.description, outcome: "not_stored")
+            throw Problem(error, "Invalid reference")
         }
         guard try await runner.read({ $0.collector.models[model] != nil }) else {
             throw Problem.notFound("model \"\(model)\" is not known")
@@ -325,7 +323,13 @@ extension Problem {
         case .malformed(let line, let offset, let reason):
             self.init(
                 .badRequest, "malformed-json", "Malformed JSON",
-                detail: "line \(line), byte \(offset): \(reason)", outcome: "not_stored")
+                detail: "line \(line), byte \(offset): \(reason)",
+                errors: [
+                    ItemError(
+                        line: line, pointer: "",
+                        code: RecordDecodingError.code(ofMalformed: reason),
+                        detail: "byte \(offset): \(reason)")
+                ], outcome: "not_stored")
         case .items(let errors):
             self.init(
                 .unprocessableContent, "batch-invalid", "The batch is invalid",

@@ -135,9 +135,7 @@ struct ReadRoutes {
         do {
             schema = try SchemaBody.decode(body, model: model)
         } catch {
-            throw Problem(
-                .unprocessableContent, "invalid-field", "Invalid schema", detail: error.description,
-                outcome: "not_stored")
+            throw Problem(error, "Invalid schema")
         }
         try await submit(.declareSchema(schema))
         return try await self.model(model)
@@ -149,9 +147,7 @@ struct ReadRoutes {
         do {
             report = try ReportBody.decode(body, requestID: id)
         } catch {
-            throw Problem(
-                .unprocessableContent, "invalid-field", "Invalid report", detail: error.description,
-                outcome: "not_stored")
+            throw Problem(error, "Invalid report")
         }
         guard try await read({ $0.requestJSON(id) != nil })
         else { throw Problem.notFound("no retraining request \"\(id)\"") }

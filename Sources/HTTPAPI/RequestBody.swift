@@ -30,6 +30,7 @@ enum RequestBody {
     static func records(
         of request: Request, decodedLimitBytes: Int = decodedSizeBytesMax
     ) async throws -> RecordBody {
+        try checkLength(request)
         let type = try checkType(request)
         return RecordBody(
             bytes: try await bytes(of: request, decodedLimitBytes: decodedLimitBytes),
@@ -38,6 +39,7 @@ enum RequestBody {
 
     /// Reads a small body that is one JSON text, by the same rules as records.
     static func json(of request: Request) async throws -> [UInt8] {
+        try checkLength(request)
         let body = try await bytes(
             of: request, limitBytes: smallSizeBytesMax, decodedLimitBytes: smallSizeBytesMax)
         do {
@@ -96,14 +98,26 @@ enum RequestBody {
         }
     }
 
+    /// A body that is not announced is none, and who sends one forgot to say so.
+    private static func checkLength(_ request: Request) throws {
+        let isAnnounced =
+            request.headers[.contentLength] != nil || request.headers[.transferEncoding] != nil
+        guard isAnnounced else {
+            throw Problem(
+                .lengthRequired, "length-required", "A length is required",
+                detail: "Content-Length or Transfer-Encoding: chunked expected",
+                outcome: "not_stored")
+        }
+    }
+
     private static func checkType(_ request: Request) throws -> Substring {
         let value = request.headers[.contentType] ?? ""
         let parts = value.split(separator: ";").map {
             Substring($0.trimmingWhitespace().lowercased())
         }
-        let charset = parts.dropFirst().first { $0.hasPrefix("charset=") }?.dropFirst(8)
+        let charsets = parts.dropFirst().filter { $0.hasPrefix("charset=") }.map { $0.dropFirst(8) }
         guard let type = parts.first, types.contains(String(type)),
-            charset.map({ $0 == "utf-8" || $0 == "\"utf-8\"" }) ?? true
+            charsets.allSatisfy({ $0 == "utf-8" || $0 == "\"utf-8\"" })
         else {
             throw Problem(
                 .unsupportedMediaType, "unsupported-media-type", "Unsupported media type",

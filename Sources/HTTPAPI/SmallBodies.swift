@@ -1,8 +1,32 @@
 import Foundation
+import HTTPTypes
 import MonitoringDomain
+import RecordCoding
 
-/// This is what is wrong with a small body, as a sentence.
-struct BodyError: Error, CustomStringConvertible { let description: String }
+/// This is what is wrong with a small body: where, and a sentence.
+struct BodyError: Error, CustomStringConvertible {
+    /// A JSON pointer, as of a record.
+    let pointer: String
+    let words: String
+
+    init(_ pointer: String, _ words: String) {
+        self.pointer = pointer
+        self.words = words
+    }
+
+    var description: String { pointer.isEmpty ? words : "\(pointer.dropFirst()): \(words)" }
+}
+
+extension Problem {
+    init(_ error: BodyError, _ title: String) {
+        self.init(
+            .unprocessableContent, "invalid-field", title, detail: error.description,
+            errors: [
+                ItemError(
+                    line: 1, pointer: error.pointer, code: "invalid-field", detail: error.words)
+            ], outcome: "not_stored")
+    }
+}
 
 /// This is the reading of `PUT /v1/models/{model}`.
 enum SchemaBody {
@@ -52,16 +76,19 @@ enum SchemaBody {
         if let task = wire.task {
             guard let kind = TaskKind(rawValue: task) else {
                 throw BodyError(
-                    description:
-                        "task: \"\(task)\" found, binary, multiclass or regression expected")
+                    "/task", "\"\(task)\" found, binary, multiclass or regression expected")
             }
             schema.task = kind
         }
         schema.positiveLabel = wire.positive_label?.text
+        if let label = schema.positiveLabel, !isName(label, sizeMax: textSizeMax) {
+            throw BodyError("/positive_label", "a text of 1 to \(textSizeMax) bytes expected")
+        }
         if let identity = wire.identity {
             guard let key = JoinKey(identity) else {
                 throw BodyError(
-                    description: "identity: \"\(identity)\" found, auto, body, event, header:NAME, "
+                    "/identity",
+                    "\"\(identity)\" found, auto, body, event, header:NAME, "
                         + "attribute:NAME or feature:NAME expected")
             }
             schema.identity = key
@@ -69,39 +96,43 @@ enum SchemaBody {
         schema.scores = try wire.scores.map { text throws(BodyError) in
             guard let scores = ClassScores(rawValue: text) else {
                 throw BodyError(
-                    description: "scores: \"\(text)\" found, distribution or independent expected")
+                    "/scores", "\"\(text)\" found, distribution or independent expected")
             }
             return scores
         }
         schema.horizonMilliseconds = try wire.horizon.map { text throws(BodyError) in
             guard let horizon = horizonMilliseconds(text) else {
-                throw BodyError(
-                    description: "horizon: \"\(text)\" found, a span from 1m to 10y expected")
+                throw BodyError("/horizon", "\"\(text)\" found, a span from 1m to 10y expected")
             }
             return horizon
         }
         if let pane = wire.pane {
             guard case .milliseconds(let span)? = WindowSpan(pane), WindowSpan.day % span == 0
             else {
-                throw BodyError(
-                    description: "pane: \"\(pane)\" found, a divisor of one day expected")
+                throw BodyError("/pane", "\"\(pane)\" found, a divisor of one day expected")
             }
             schema.paneMilliseconds = span
         }
         let keys = wire.segments ?? []
         guard keys.count <= Segment.keyCountMax, Set(keys).count == keys.count,
-            keys.allSatisfy({ !$0.isEmpty && $0 != "version" && !$0.contains(":") })
+            keys.allSatisfy({
+                isName($0, sizeMax: nameSizeMax) && $0 != "version" && !$0.contains(":")
+            })
         else {
             throw BodyError(
-                description: "segments: at most \(Segment.keyCountMax) different keys without a "
+                "/segments",
+                "at most \(Segment.keyCountMax) different keys without a "
                     + "colon expected; version is always one")
         }
         schema.segments = keys
         var names: Set<String> = []
         for feature in wire.features ?? [] {
+            guard isName(feature.name, sizeMax: nameSizeMax) else {
+                throw BodyError("/features", "a name of 1 to \(nameSizeMax) bytes expected")
+            }
             let kind = try kind(of: feature)
             guard names.insert(feature.name).inserted else {
-                throw BodyError(description: "features: \"\(feature.name)\" stands twice")
+                throw BodyError("/features", "\"\(feature.name)\" stands twice")
             }
             schema.features.append(FeatureSchema(name: feature.name, kind: kind))
         }
@@ -110,7 +141,7 @@ enum SchemaBody {
 
     private static func kind(of feature: Wire.Feature) throws(BodyError) -> FeatureKind {
         func refusal(_ words: String) -> BodyError {
-            BodyError(description: "features: \"\(feature.name)\": \(words)")
+            BodyError("/features", "\"\(feature.name)\": \(words)")
         }
         let precision = try feature.precision.map { text throws(BodyError) in
             guard let precision = NumberPrecision(rawValue: text) else {
@@ -155,6 +186,14 @@ enum SchemaBody {
         return span
     }
 
+    /// The bounds are those of records.
+    private static let nameSizeMax = DecodingLimits().idSizeBytesMax
+    private static let textSizeMax = DecodingLimits().textSizeBytesMax
+
+    private static func isName(_ text: String, sizeMax: Int) -> Bool {
+        (1...sizeMax).contains(text.utf8.count)
+    }
+
     private static func refuseUnknownKeys(_ body: [UInt8]) throws(BodyError) {
         let object = (try? JSONSerialization.jsonObject(with: Data(body))) as? [String: Any]
         // Another shape is refused by the decoder, with its own words.
@@ -163,7 +202,7 @@ enum SchemaBody {
         let unknown =
             Set(object.keys).subtracting(keys).map { $0 }
             + features.flatMap { Set($0.keys).subtracting(featureKeys).map { "features/\($0)" } }
-        if let key = unknown.min() { throw BodyError(description: "\(key): unknown") }
+        if let key = unknown.min() { throw BodyError("/\(key)", "unknown") }
     }
 }
 
@@ -175,13 +214,30 @@ enum ReportBody {
         let detail: String?
     }
 
+    private static let keys: Set = ["state", "new_version", "detail"]
+    /// Of the trainer's words, which are kept with the request.
+    private static let detailSizeMax = 16 << 10
+
     static func decode(_ body: [UInt8], requestID: String) throws(BodyError) -> TrainerReport {
+        let object = (try? JSONSerialization.jsonObject(with: Data(body))) as? [String: Any]
+        if let key = object.map({ Set($0.keys).subtracting(keys) })?.min() {
+            throw BodyError(
+                "/\(key)", "unknown; \(keys.sorted().joined(separator: ", ")) are known")
+        }
         let wire: Wire = try decodeBody(body)
+        let sizeMax = DecodingLimits().textSizeBytesMax
+        guard wire.new_version.map({ (1...sizeMax).contains($0.utf8.count) }) ?? true else {
+            throw BodyError("/new_version", "a text of 1 to \(sizeMax) bytes expected")
+        }
+        guard (wire.detail ?? "").utf8.count <= detailSizeMax else {
+            throw BodyError("/detail", "at most \(detailSizeMax) bytes expected")
+        }
         guard let state = RetrainingState(rawValue: wire.state),
             [.claimed, .running, .succeeded, .failed, .cancelled].contains(state)
         else {
             throw BodyError(
-                description: "state: \"\(wire.state)\" found; claimed, running, succeeded, failed "
+                "/state",
+                "\"\(wire.state)\" found; claimed, running, succeeded, failed "
                     + "or cancelled expected")
         }
         return TrainerReport(
@@ -195,15 +251,17 @@ private func decodeBody<Wire: Decodable>(_ body: [UInt8]) throws(BodyError) -> W
     } catch let error as DecodingError {
         switch error {
         case .keyNotFound(let key, _):
-            throw BodyError(description: "\(key.stringValue): missing")
+            throw BodyError("/\(key.stringValue)", "missing")
         case .typeMismatch(_, let context), .valueNotFound(_, let context):
-            let path = context.codingPath.map(\.stringValue).joined(separator: "/")
-            throw BodyError(description: "\(path): another type was expected")
-        case .dataCorrupted: throw BodyError(description: "the body is not JSON")
-        @unknown default: throw BodyError(description: "the body is not as expected")
+            let path = context.codingPath.map {
+                "/" + ($0.intValue.map { "\($0)" } ?? $0.stringValue)
+            }
+            throw BodyError(path.joined(), "another type was expected")
+        case .dataCorrupted: throw BodyError("", "the body is not JSON")
+        @unknown default: throw BodyError("", "the body is not as expected")
         }
     } catch {
-        throw BodyError(description: "the body is not as expected")
+        throw BodyError("", "the body is not as expected")
     }
 }
 
@@ -230,29 +288,30 @@ enum ReferenceBody {
         let known: Set<String> = ["from", "to", "learn", "version", "moving"]
         if let key = object.keys.sorted().first(where: { !known.contains($0) }) {
             throw BodyError(
-                description: "\(key): not a field; \(known.sorted().joined(separator: ", ")) are")
+                "/\(key)", "not a field; \(known.sorted().joined(separator: ", ")) are")
         }
         switch (wire.from, wire.to, wire.learn, wire.moving) {
         case (let from?, let to?, nil, nil):
             guard let start = EventTime(rfc3339: Array(from.utf8)),
                 let end = EventTime(rfc3339: Array(to.utf8)), start < end
-            else { throw BodyError(description: "from, to: RFC 3339 times in order expected") }
+            else { throw BodyError("/from", "RFC 3339 times in order expected, from and to") }
             return .span(TimeWindow(start: start, end: end))
         case (nil, nil, let count?, nil):
             guard (1...1_000_000).contains(count) else {
-                throw BodyError(description: "learn: 1 to 1000000 rows expected")
+                throw BodyError("/learn", "1 to 1000000 rows expected")
             }
             return .first(count: count, version: wire.version)
         case (nil, nil, nil, let name?):
             guard let moving = MovingReference(rawValue: name) else {
                 throw BodyError(
-                    description: "moving: \"\(name)\" found; "
+                    "/moving",
+                    "\"\(name)\" found; "
                         + MovingReference.allCases.map(\.rawValue).joined(separator: " or ")
                         + " expected")
             }
             return .moving(moving)
         default:
-            throw BodyError(description: "one of from and to, learn, or moving expected")
+            throw BodyError("", "one of from and to, learn, or moving expected")
         }
     }
 }

@@ -41,7 +41,9 @@ struct TelemetryRoutes {
                 try TelemetryDecoder(limits: limits, model: model).decode(
                     body, encoding: encoding, arrival: WallClock.now(), schemaOf: { schemas[$0] })
             }
-            try await bodies.submit(export.records.inputs)
+            try await bodies.submit(
+                export.records.inputs
+                    + export.typeErrors.map { Input.typeErrors($0.batch, features: $0.features) })
             if export.rejectedCount > 0 {
                 bodies.rejects.count(
                     export.rejectedCount, route: request.uri.path, code: "log-record-rejected")

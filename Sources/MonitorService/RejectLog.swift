@@ -147,7 +147,10 @@ public final class RejectLog: Sendable {
     public var copies: [Copy] { state.withLock { $0.copies.reversed() } }
 
     /// These are the counts, as the API shows them.
-    public var json: JSONValue {
+    ///
+    /// - Parameter start: Since when they are counted.
+    /// - Returns: An object.
+    public func json(since start: EventTime) -> JSONValue {
         let state = state.withLock { $0 }
         func list(_ counts: [Reason: UInt64], _ name: String) -> JSONValue {
             .array(
@@ -159,6 +162,7 @@ public final class RejectLog: Sendable {
                 })
         }
         return .object([
+            ("since", .string("\(start)")),
             ("rejected", list(state.rejected, "code")), ("ignored", list(state.ignored, "reason")),
             ("copies", .int(Int64(state.copies.count))),
             ("copies_not_written", .int(Int64(clamping: state.unwrittenCount))),

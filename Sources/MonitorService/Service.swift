@@ -314,7 +314,7 @@ public final class Service: Sendable {
             ),
             ("postgres", .string(relay?.state ?? "not configured")),
             ("deliveries", try deliveriesJSON()), ("storage", storageJSON),
-            ("ingest", rejects.json),
+            ("ingest", rejects.json(since: startedAt)),
             ("settings", .object(store.settings.map { ($0.name, .string($0.value)) })),
         ])
     }

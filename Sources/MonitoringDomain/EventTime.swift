@@ -199,7 +199,8 @@ extension EventTime: CustomStringConvertible {
     /// Nil unless `bytes` is an RFC 3339 date-time of the years 0000 to 9999, with at most nine digits
     /// of fraction (rounded down to milliseconds) and an offset of at most ±23:59.
     ///
-    /// A leap second is taken as the next second, and only where one can be: at 23:59:60 UTC.
+    /// A leap second is taken as the next second, and only where one can be: at 23:59:60 UTC of the last of
+    /// June or December, as all have been.
     public init?(rfc3339 bytes: some Collection<UInt8>) {
         var cursor = bytes.startIndex
         func byte() -> UInt8? { cursor < bytes.endIndex ? bytes[cursor] : nil }
@@ -248,8 +249,9 @@ extension EventTime: CustomStringConvertible {
         let seconds = hour * 3_600 + minute * 60 + second
         milliseconds = days * WindowSpan.day + seconds * 1_000 + millisecond - offset
         if second == 60 {
-            let start = milliseconds - millisecond
-            guard start - EventTime(milliseconds: start).dayNumber * WindowSpan.day == 0 else {
+            let start = EventTime(milliseconds: milliseconds - millisecond)
+            let date = CivilDate(dayNumber: start.dayNumber)
+            guard date.startOfDay == start, date.day == 1, date.month == 1 || date.month == 7 else {
                 return nil
             }
         }

@@ -16,7 +16,7 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
         case .corrupt(let reason): "corrupt compressed data: \(reason)"
         case .overLimit(let limit): "over \(limit) bytes when decompressed"
         case .windowOverLimit(let limit):
-            "compressed with a window over \(limit) bytes; compress without --long"
+            "compressed with a window over \(limit) bytes; compress at level 19 or lower, without --long"
         }
     }
 }

@@ -253,7 +253,8 @@ struct JSONScanner {
     /// Reads the opening byte of an array or object inside `depth` others.
     mutating func open(depth: Int) throws(RecordDecodingError) {
         guard depth < limits.depthMax else {
-            throw malformed("too deep: over \(limits.depthMax) open arrays and objects")
+            throw malformed(
+                "\(RecordDecodingError.tooDeep): over \(limits.depthMax) open arrays and objects")
         }
         cursor += 1
     }
@@ -293,7 +294,7 @@ struct JSONScanner {
             }
         } else {
             guard count < 2 * limits.featureCountMax else {
-                throw malformed("too many members: over \(count)", at: begin)
+                throw malformed("\(RecordDecodingError.tooManyMembers): over \(count)", at: begin)
             }
             var index = object.index ?? ByteIndex(seed: seed)
             object.index = nil

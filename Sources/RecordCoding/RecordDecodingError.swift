@@ -83,6 +83,15 @@ public enum RecordDecodingError: Error, Equatable, CustomStringConvertible {
     case items([ItemError])
     case batchTooLarge(limit: Int)
 
+    /// This is the stable name of what is wrong with the JSON, more exact where a bound is the reason.
+    public static func code(ofMalformed reason: String) -> String {
+        if reason.hasPrefix(tooDeep) { return "too-deep" }
+        return reason.hasPrefix(tooManyMembers) ? "too-many-members" : ItemError.malformedJSON
+    }
+
+    static let tooDeep = "too deep"
+    static let tooManyMembers = "too many members"
+
     /// This is the error as a text for people.
     public var description: String {
         switch self {

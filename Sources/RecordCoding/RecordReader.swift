@@ -173,7 +173,8 @@ struct RecordReader {
             }
             objectOfFeature[number] = objectNumber
             guard row.features.count < countMax else {
-                throw input.scanner.malformed("too many members: over \(countMax)", at: begin)
+                throw input.scanner.malformed(
+                    "\(RecordDecodingError.tooManyMembers): over \(countMax)", at: begin)
             }
             let start = input.scanner.cursor
             let value = try input.readFeatureValue(key: begin)

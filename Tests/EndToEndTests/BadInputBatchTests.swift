@@ -248,6 +248,7 @@ extension EndToEndTests {
 
             let first = try post(body, Self.keyed("k-1"))
             let again = try post(body, Self.keyed("\"k-1\""))
+            let quoted = try post(body, Self.keyed(#""k\"1\\""#))
             let packed = try post(
                 try compressed(body, by: "gzip"),
                 Self.keyed("k-1").merging(["Content-Encoding": "gzip"]) { $1 })
@@ -259,9 +260,15 @@ extension EndToEndTests {
                 #expect(repeated.status == 202 && repeated.text == first.text, "BI-7, BI-15")
                 #expect(repeated.headers["idempotency-replayed"] == "true")
             }
+            #expect(quoted.status == 202 && quoted.headers["idempotency-replayed"] == nil)
             #expect(reused.status == 422 && reused.text.contains("idempotency-key-reused"))
             #expect(elsewhere.status == 202 && elsewhere.headers["idempotency-replayed"] == nil)
-            for key in ["", "\"\"", "   ", "\"open", String(repeating: "k", count: 300)] {
+            for key in [
+                "", "\"\"", "   ", "\"open", "open\"", "\"a\"b\"", "\"a\",\"b\"", "a\"b",
+                "\"a\\b\"",
+                "\"a\"; p=1", "\"", "caf\u{e9}", String(repeating: "k", count: 256),
+                String(repeating: "k", count: 300),
+            ] {
                 let answer = try post(body, Self.keyed(key))
                 #expect(answer.status == 400, "BI-10, \(key.prefix(9)): \(answer.status)")
                 #expect(answer.text.contains("idempotency-key-invalid"), "BI-10")
@@ -274,7 +281,7 @@ extension EndToEndTests {
             try site.restart()
             let later = try post(body, Self.keyed("k-1"))
             #expect(later.text == first.text && later.headers["idempotency-replayed"] == "true")
-            #expect(try site.client.volume(of: "batch") == 5)
+            #expect(try site.client.volume(of: "batch") == 6)
         }
 
         @Test(.timeLimit(.minutes(3)))

@@ -219,6 +219,21 @@ extension EndToEndTests {
                 "JS-23b", "1,000,000 open objects", [400], ["malformed-json"],
                 times(1_000_000, #"{"a":"#)),
             .post(
+                "JS-22", "65 arrays", [400], ["too-deep"], type: "application/json",
+                times(65, "[") + times(65, "]")),
+            .post("JS-22b", "65 open arrays", [400], ["too-deep"], times(65, "[")),
+            .post(
+                "JS-22c", "a record with 65 levels", [400], ["too-deep"],
+                record(times(63, "[") + times(63, "]"))),
+            .post("JS-22d", "64 arrays", [422], ["invalid-field"], times(64, "[") + times(64, "]")),
+            .post(
+                "JS-22e", "a record with 64 levels", [422], ["invalid-field"],
+                record(times(62, "[") + times(62, "]"))),
+            .post(
+                "JS-26b", "an object with 4,001 keys", [400], ["too-many-members"],
+                #"{"id":"1","model":"bad","features":{"#
+                    + (0...4_000).map { "\"\($0)\":1" }.joined(separator: ",") + "}}"),
+            .post(
                 "JS-26", "an object with 1,000,000 keys", [400, 413],
                 ["malformed-json", "body-too-large"],
                 #"{"id":"1","model":"bad","features":{"#
@@ -249,6 +264,12 @@ extension EndToEndTests {
             .post(
                 "JS-33c", "Latin-1", [415], ["unsupported-media-type"],
                 type: "application/json; charset=latin1", record("1")),
+            .post(
+                "JS-33e", "two character sets", [415], ["unsupported-media-type"],
+                type: "application/json; charset=utf-8; charset=utf-16", record("1")),
+            .post(
+                "JS-33f", "two types", [415], ["unsupported-media-type"],
+                type: "application/json, text/plain", record("1")),
             .post(
                 "JS-33d", "a form", [415], ["unsupported-media-type"],
                 type: "application/x-www-form-urlencoded", "a=1"),

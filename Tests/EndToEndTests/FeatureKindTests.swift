@@ -143,6 +143,55 @@ extension EndToEndTests {
             #expect(verified.status == 0, "\(verified.errors)")
         }
 
+        /// Who logs and exports does not look at the answer: what is wrong is seen by its rate.
+        @Test(.timeLimit(.minutes(3)))
+        func `wrong values of events and of log records are counted without a mode`() throws {
+            let site = try Site("wrong-foreign")
+            #expect(try declare(site, Self.schema).status == 200)
+            try site.client.pinReference(
+                of: "kinds", (0..<50).map { record($0, words: 3, x: 1, isReference: true) })
+            func event(_ id: Int, _ features: String) throws -> Int {
+                let headers = [
+                    "ce-specversion": "1.0", "ce-id": "\(id)", "ce-source": "s",
+                    "ce-type": "org.kubeflow.serving.inference.request",
+                    "ce-time": "2026-11-23T00:00:01Z", "ce-inferenceservicename": "kinds",
+                    "Content-Type": "application/json",
+                ]
+                return try site.client.post(
+                    "/v1/events", Array(#"{"instances":[{\#(features)}]}"#.utf8), headers: headers
+                ).status
+            }
+            func log(_ feature: String, _ value: String) -> String {
+                #"{"timeUnixNano":"\#(monday)000000","body":{"kvlistValue":{"values":[{"key":"prediction","value":{"intValue":"1"}},{"key":"features","value":{"kvlistValue":{"values":[{"key":"\#(feature)","value":{\#(value)}}]}}}]}}}"#
+            }
+            let logs = [
+                log("age", #""doubleValue":4"#), log("age", #""stringValue":"old""#),
+                log("face", #""doubleValue":1"#),
+            ]
+
+            #expect(try event(1, #""age":"old""#) == 400)
+            #expect(try event(2, #""age":{"a":1}"#) == 400)
+            let answer = try site.client.post(
+                "/v1/logs?model=kinds",
+                Array(
+                    #"{"resourceLogs":[{"scopeLogs":[{"logRecords":[\#(logs.joined(separator: ","))]}]}]}"#
+                        .utf8), headers: ["Content-Type": "application/json"])
+            #expect(answer.status == 200 && answer.text.contains(#""rejectedLogRecords":"2""#))
+
+            func rate(_ feature: String) throws -> Double? {
+                try site.client.measurements(
+                    of: "kinds", "window=1d&statistic=type_error_rate&feature=\(feature)"
+                ).first?.value
+            }
+            // One row was stored; an object is no value of any feature.
+            #expect(try rate("age") == 2.0 / 3)
+            #expect(try rate("face") == 1.0 / 2)
+            #expect(try rate("note") == 0)
+            #expect(try site.client.volume(of: "kinds") == 1)
+            let verified = try CommandRun(CommandRun.leeway, ["verify", "--data", site.data.path])
+            #expect(verified.status == 0, "\(verified.errors)")
+        }
+
         @Test(.timeLimit(.minutes(3)))
         func `a schema that cannot be is refused in words`() throws {
             let site = try Site("schemas")

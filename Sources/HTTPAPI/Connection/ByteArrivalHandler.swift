@@ -4,7 +4,10 @@ import NIOCore
 struct BytesArrived: Sendable {}
 
 /// This says that the parser has seen the bytes, and how they end.
-struct BytesParsed: Sendable { let tail: ByteTail }
+struct BytesParsed: Sendable {
+    let size: Int
+    let tail: ByteTail
+}
 
 /// These are the last four bytes of something.
 struct ByteTail: Equatable, Sendable {
@@ -29,9 +32,10 @@ final class ByteArrivalHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var tail = ByteTail.emptyLine
-        tail.append(unwrapInboundIn(data))
+        let bytes = unwrapInboundIn(data)
+        tail.append(bytes)
         context.fireUserInboundEventTriggered(BytesArrived())
         context.fireChannelRead(data)
-        context.fireUserInboundEventTriggered(BytesParsed(tail: tail))
+        context.fireUserInboundEventTriggered(BytesParsed(size: bytes.readableBytes, tail: tail))
     }
 }

@@ -33,6 +33,33 @@ extension HTTPRequestHead {
     }
 }
 
+/// This is the measure of what stands around the chunks of a body: extensions are read and dropped, and
+/// would otherwise cost without end.
+struct ChunkOverhead {
+    /// Bytes that any body may have around its chunks, and for each of its own so many more: one in a chunk
+    /// of its own has five.
+    private static let (sizeMax, sizeMaxPerByte) = (16 << 10, 16)
+
+    private var size = 0
+    /// The body's size before the bytes that are being parsed; nil where they began elsewhere.
+    private var before: Int?
+
+    /// Bytes have arrived, and this is the exchange whose body they may belong to.
+    mutating func begin(_ exchange: Exchange?) {
+        guard let exchange, exchange.isChunked, !exchange.isBodyComplete else {
+            return before = nil
+        }
+        before = exchange.bodySize
+    }
+
+    /// False where a body has too much around it, after bytes that were parsed.
+    mutating func isSound(after count: Int, _ exchange: Exchange?) -> Bool {
+        guard let before, let exchange, !exchange.isBodyComplete else { return true }
+        size += max(0, count - (exchange.bodySize - before))
+        return size <= Self.sizeMax + Self.sizeMaxPerByte * exchange.bodySize
+    }
+}
+
 /// This is what a connection is reading.
 enum Reading {
     /// Nothing, since a moment.

@@ -38,21 +38,42 @@ public struct HostList: Sendable {
     static func isHost(_ field: String) -> Bool {
         guard !field.isEmpty, field.utf8.count <= 255 else { return false }
         let host = bare(field)
-        let port = field.dropFirst(host.count + 1)
+        let rest = field.dropFirst(host.count)
+        guard rest.isEmpty || rest.first == ":" else { return false }
         // A colon with nothing behind it is allowed.
-        guard !host.isEmpty,
+        let port = rest.dropFirst()
+        guard
             port.isEmpty
                 || port.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) && UInt16(port) != nil
         else { return false }
-        return field.utf8.allSatisfy {
-            switch $0 {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
-                UInt8(ascii: "_"), UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: "]"),
-                UInt8(ascii: "%"):
-                true
-            default: false
+        if host.hasPrefix("[") {
+            return host.hasSuffix("]") && host.utf8.count > 3
+                && host.utf8.dropFirst().dropLast().allSatisfy {
+                    isHex($0) || $0 == 0x3A || $0 == 0x2E
+                }
+        }
+        return host.utf8.contains { isLetterOrDigit($0) }
+            && host.utf8.allSatisfy {
+                isLetterOrDigit($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".")
+                    || $0 == UInt8(ascii: "_")
             }
+    }
+
+    private static func isHex(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
+            UInt8(ascii: "A")...UInt8(ascii: "F"):
+            true
+        default: false
+        }
+    }
+
+    private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default: false
         }
     }
 }

@@ -32,6 +32,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
     private var tail = ByteTail.emptyLine
     /// Bytes of the body that is being read, before they are handed on together.
     private var gathered: ByteBuffer?
+    private var chunks = ChunkOverhead()
     private var unwritten = CircularBuffer<NIODeadline>(initialCapacity: 4)
     private var tick: Scheduled<Void>?
 
@@ -96,11 +97,15 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         switch event {
         case is BytesArrived:
             if case .idle = reading { reading = .head(since: .now()) }
+            chunks.begin(exchanges.last)
             return
         case let parsed as BytesParsed:
             // Behind the end of a request there is more: a head has begun that has its own time.
             if !isFirst, case .idle = reading, parsed.tail != tail {
                 reading = .head(since: .now())
+            }
+            if !chunks.isSound(after: parsed.size, exchanges.last) {
+                end(with: HeadCheck.malformed("more bytes around chunks than in them"), context)
             }
             return
         case ChannelEvent.inputClosed:
@@ -165,6 +170,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         }
         reading = .body(BodyPace(at: .now()))
         tail = .emptyLine
+        chunks = ChunkOverhead()
         entry.becameReceiving()
         let isHandedOn = exchange.refusal == nil
         exchanges.append(exchange)

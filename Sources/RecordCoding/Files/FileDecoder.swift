@@ -127,6 +127,8 @@ public struct FileDecoder {
             case .half(let half): halves.append(half)
             case .records(let records): truths += records.groundTruth
             case .ignored(let reason): ignored[reason, default: 0] += 1
+            // A file is read to its first fault, which whoever reads it sees.
+            case .mistyped(_, let error): throw error
             }
         }
         self.ignored.merge(ignored) { $0 + $1 }

@@ -8,6 +8,8 @@ public enum EventContent: Equatable, Sendable {
     case records(DecodedRecords)
     /// An event that is well formed, but not for the monitor; why.
     case ignored(String)
+    /// An event that is refused, among others for values of other types than their features'.
+    case mistyped([TypeErrors], RecordDecodingError)
 }
 
 /// This is what the receiver's URL says about the events that come there.
@@ -141,7 +143,11 @@ public struct EventDecoder: Sendable {
         _ side: InferenceHalf.Side, _ event: CloudEvent, _ rows: [WireRow], _ rank: UInt8,
         _ schema: ModelSchema?, _ arrival: EventTime
     ) throws(RecordDecodingError) -> EventContent {
-        let records = try assemble(rows, schema, arrival)
+        let records: DecodedRecords
+        switch try assemble(rows, schema, arrival) {
+        case .success(let found): records = found
+        case .failure(let refusal): return .mistyped(refusal.typeErrors, refusal.error)
+        }
         guard let batch = records.predictions.first else { return .ignored("no rows") }
         // A name of Kubernetes holds no zero byte, so the parts cannot run into one another.
         let parts = [
@@ -180,16 +186,33 @@ public struct EventDecoder: Sendable {
             }
             rows.append(row)
         }
-        return .records(try assemble(rows, schema, arrival))
+        switch try assemble(rows, schema, arrival) {
+        case .success(let records): return .records(records)
+        case .failure(let refusal): return .mistyped(refusal.typeErrors, refusal.error)
+        }
+    }
+
+    private struct Refusal: Error {
+        let typeErrors: [TypeErrors]
+        let error: RecordDecodingError
     }
 
     private func assemble(
         _ rows: [WireRow], _ schema: ModelSchema?, _ arrival: EventTime
-    ) throws(RecordDecodingError) -> DecodedRecords {
+    ) throws(RecordDecodingError) -> Result<DecodedRecords, Refusal> {
         let kinds = schema.kinds
         var assembler = RecordAssembler(limits: limits, arrival: arrival) { kinds[$1] }
-        for (index, row) in rows.enumerated() { try assembler.append(row, line: index + 1) }
-        return try assembler.finish()
+        var issues: [ItemError] = []
+        for (index, row) in rows.enumerated() where issues.count < ItemError.countMax {
+            if let issue = try assembler.appendIfValid(row, line: index + 1) {
+                issues.append(issue)
+            }
+        }
+        let typeErrors = assembler.typeErrors
+        let records = try assembler.finish()
+        if issues.isEmpty { return .success(records) }
+        guard !typeErrors.isEmpty else { throw .items(issues) }
+        return .failure(Refusal(typeErrors: typeErrors, error: .items(issues)))
     }
 }
 

@@ -24,6 +24,8 @@ public struct TelemetryDecoder: Sendable {
         public var rejectedCount = 0
         /// Why the first of them was rejected; nil where none was.
         public var rejection: String?
+        /// Values of other types than their features' in what was rejected.
+        public var typeErrors: [TypeErrors] = []
     }
 
     /// Reads a request that came at `arrival`; records are rejected one by one.
@@ -70,6 +72,7 @@ public struct TelemetryDecoder: Sendable {
                 export.rejection = export.rejection ?? issue
             }
         }
+        export.typeErrors = assembler.typeErrors
         export.records = try assembler.finish()
         return export
     }

@@ -28,6 +28,7 @@ public struct RecordAssembler {
     private var truths: [GroundTruthColumns] = []
     private var rowCount = 0
     private var issues: [ItemError] = []
+    private var mistyped: [MistypedColumns] = []
 
     /// Makes an assembler of rows that have come at `arrival`, the time of rows without one.
     public init(
@@ -62,6 +63,9 @@ public struct RecordAssembler {
             if let issue = predictions[place].append(
                 row, line: line, arrival: arrival, limits: limits, kindOf: kindOf)
             {
+                if issue.code == ItemError.typeConflict {
+                    count(predictions[place].typeConflicts(in: row, limits, kindOf), of: row)
+                }
                 return issue
             }
         }
@@ -77,6 +81,22 @@ public struct RecordAssembler {
         }
         rowCount += 1
         return nil
+    }
+
+    /// These are the values of another type than their features' in rows that were refused for one, by model.
+    ///
+    /// They are what a sender is told of who looks at answers; the others are seen by their rate.
+    public var typeErrors: [TypeErrors] { mistyped.map { $0.finished() } }
+
+    private mutating func count(_ features: [String], of row: WireRow) {
+        let place: Int
+        if let last = mistyped.firstIndex(where: { $0.model == row.model }) {
+            place = last
+        } else {
+            mistyped.append(MistypedColumns(model: row.model))
+            place = mistyped.count - 1
+        }
+        mistyped[place].append(features, of: row, arrival: arrival, limits: limits)
     }
 
     /// These are the batches, in order of the models' first appearance.
@@ -227,6 +247,19 @@ private struct PredictionColumns {
         return nil
     }
 
+    /// The features of a row whose values are of another type.
+    func typeConflicts(
+        in row: WireRow, _ limits: DecodingLimits, _ kindOf: (ModelID, String) -> FeatureKind?
+    ) -> [String] {
+        row.features.filter { feature in
+            let column =
+                placeOfName[feature.name].map { features[$0] }
+                ?? WireColumn(name: feature.name, kind: kindOf(batch.model, feature.name))
+            return column.conflict(with: feature.value, limits: limits)?.code
+                == ItemError.typeConflict
+        }.map(\.name)
+    }
+
     consuming func finished() -> PredictionBatch {
         let rowCount = batch.rowCount
         serving.finish(&batch)
@@ -240,6 +273,37 @@ private struct PredictionColumns {
             }
         }
         return batch
+    }
+}
+
+/// This is one model's values of other types under construction: a row of its own for each, with what tells
+/// where it counts.
+private struct MistypedColumns {
+    /// Of one body: more of them say nothing more.
+    private static let countMax = 100_000
+
+    let model: ModelID
+    private var rows: PredictionColumns
+    private var features = WireTextColumn()
+
+    init(model: ModelID) {
+        self.model = model
+        rows = PredictionColumns(model: model)
+    }
+
+    mutating func append(
+        _ names: [String], of row: WireRow, arrival: EventTime, limits: DecodingLimits
+    ) {
+        var bare = WireRow(model: model)
+        (bare.time, bare.version, bare.segments) = (row.time, row.version, row.segments)
+        for name in names where features.count < Self.countMax {
+            let issue = rows.append(bare, line: 1, arrival: arrival, limits: limits) { _, _ in nil }
+            if issue == nil { features.append(name) }
+        }
+    }
+
+    func finished() -> TypeErrors {
+        TypeErrors(batch: rows.finished(), features: features.finished(rowCount: features.count))
     }
 }
 

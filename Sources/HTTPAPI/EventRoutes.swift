@@ -39,6 +39,12 @@ struct EventRoutes {
 
     private func events(_ request: Request) async throws -> Response {
         let options = try Self.options(of: request)
+        let type = request.headers[.contentType] ?? ""
+        guard !CloudEventMode.isForeignFormat(contentType: type) else {
+            throw Problem(
+                .unsupportedMediaType, "unsupported-media-type", "Unsupported media type",
+                detail: "events in JSON, or in ce- headers, expected")
+        }
         let (body, logged) = try await read(request)
         do {
             try await take(body, of: request, options)
@@ -61,11 +67,13 @@ struct EventRoutes {
         var ignored: [String: Int] = [:]
         let decoder = EventDecoder(limits: limits, options: options)
         var inputs: [Input] = []
-        for event in try ForeignBodies.decoding({ () throws(RecordDecodingError) in
+        let events = try ForeignBodies.decoding { () throws(RecordDecodingError) in
             try Self.events(in: request, body)
-        }) {
+        }
+        for (index, event) in events.enumerated() {
             let content = try ForeignBodies.decoding { () throws(RecordDecodingError) in
-                try decoder.decode(event, arrival: arrival, schemaOf: { schemas[$0] })
+                try decoder.decode(
+                    event, number: index + 1, arrival: arrival, schemaOf: { schemas[$0] })
             }
             switch content {
             case .half(let half): inputs.append(.inference(half))
@@ -75,7 +83,7 @@ struct EventRoutes {
                 // Who logs does not look at the answer, and never sends it again.
                 try await bodies.submit(
                     errors.map { .typeErrors($0.batch, features: $0.features) })
-                throw ForeignBodies.final(Problem(error))
+                throw ForeignBodies.final(Problem(error.behind(lines: index)))
             }
         }
         try await bodies.submit(inputs)

@@ -59,7 +59,12 @@ struct TelemetryRoutes {
                 TelemetryAnswer.success(
                     rejectedCount: export.rejectedCount, reason: export.rejection, encoding),
                 encoding)
-        } catch let problem as Problem {
+        } catch var problem as Problem {
+            if encoding == .protobuf, problem.type == "malformed-json" {
+                problem = Problem(
+                    .badRequest, "malformed-request", "Malformed protobuf", detail: problem.detail,
+                    outcome: problem.outcome)
+            }
             if (400..<429).contains(problem.status.code) {
                 bodies.rejects.count(route: request.uri.path, code: problem.type)
                 bodies.keep(body, of: request.uri.path, refusedWith: problem)

@@ -27,6 +27,13 @@ extension MonitorRunner {
     }
 }
 
+extension Service {
+    /// These are the event times of recorded streams: from 1970 to 2200, in milliseconds.
+    ///
+    /// By the event clock now is unknown, so only what no stream of records holds is refused.
+    public static let recordedTimes: ClosedRange<Int64> = 0...7_258_118_400_000
+}
+
 /// This is what is known of models before their records are stored: what does not fit is refused, and
 /// nothing of its batch is stored.
 struct KnownModels: Sendable {

@@ -11,7 +11,7 @@ public enum LogVerification {
     /// Ids that are counted by a set; with more, the join's own count is believed.
     static let countedIDsMax = 30_000_000
     /// Differences that are named; more are as wrong.
-    static let differenceCountMax = 50
+    public static let differenceCountMax = 50
 
     /// This is what was compared, and what differs.
     public struct Report: Sendable {
@@ -36,10 +36,17 @@ public enum LogVerification {
     /// - Parameters:
     ///   - state: What is stored: the newest snapshot and the log's tail.
     ///   - store: The log.
+    ///   - quarantined: Positions of entries that were left out of the state because they are damaged.
     /// - Returns: What differs.
-    /// - Throws: `StoreError`, and `ByteReadingError` for an entry that cannot be read.
-    public static func run(_ state: Monitor, _ store: SQLiteStore) throws -> Report {
+    /// - Throws: `StoreError`.
+    public static func run(
+        _ state: Monitor, _ store: SQLiteStore, quarantined: [Int64] = []
+    ) throws -> Report {
         var report = Report()
+        // Those behind the state's last position are not read again.
+        report.differences = quarantined.filter { $0 > state.position }.map {
+            "the entry at \($0) is damaged"
+        }
         let folder = FileManager.default.temporaryDirectory
             .appending(path: "leeway-verify-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
@@ -53,6 +60,7 @@ public enum LogVerification {
         var ids: [ModelID: CountedIDs] = [:]
         var idCount = 0
         let start = report.start
+        report.differences += try damages(of: store)
         try store.forEachEntry(after: start, through: state.position) { entry in
             if !entry.isLinked,
                 !store.findings.lost.contains(where: { $0.contains(entry.position - 1) })
@@ -60,7 +68,13 @@ public enum LogVerification {
                 report.differences.append(
                     "the entry at \(entry.position) does not follow the one before it")
             }
-            let input = try LogPayload.decode(entry.payload)
+            let input: Input
+            do {
+                input = try LogPayload.decode(entry.payload)
+            } catch {
+                report.differences.append("the entry at \(entry.position) is damaged: \(error)")
+                return
+            }
             report.entryCount += 1
             report.rowCount += input.rowCount
             let application = again.apply(input, at: entry.position)
@@ -93,6 +107,19 @@ public enum LogVerification {
             }
         }
         return report
+    }
+
+    /// What is stored beside the log and is not as it was written.
+    private static func damages(of store: SQLiteStore) throws -> [String] {
+        var damages: [String] = []
+        for position in try store.snapshotPositions().sorted()
+        where try store.snapshot(at: position) == nil {
+            damages.append("the snapshot at \(position) is damaged: its checksum does not hold")
+        }
+        for key in try store.damagedEffects() {
+            damages.append("the effect \(key) is damaged: its checksum does not hold")
+        }
+        return damages
     }
 
     private struct CountedIDs {

@@ -276,7 +276,7 @@ public final class Service: Sendable {
     /// the event clock now is unknown, so only what no stream of records holds is refused.
     public var acceptedTimes: ClosedRange<Int64> {
         switch configuration.clock {
-        case .event: return 0...7_258_118_400_000
+        case .event: return Self.recordedTimes
         case .wall:
             let now = WallClock.now()
             let earliest = runner.known.withLock { $0.earliestTime(at: now) }

@@ -8,13 +8,14 @@ extension SQLiteStore {
     /// copy is on stable storage when it returns. To restore it, put it into an empty directory as
     /// `leeway.sqlite`; the files of sealed ids are in it, and are written out again by the next start.
     ///
-    /// - Throws: `StoreError.cannotOpen` where the file is there already, `StoreError.io`.
+    /// - Throws: `StoreError.exists` where the file is there already, `StoreError.io`.
     public func backUp(to path: String) throws(StoreError) {
         guard !FileManager.default.fileExists(atPath: path) else {
-            throw .cannotOpen("\(path) is there already")
+            throw .exists(path)
         }
         let temporary = path + ".partial"
         try? FileManager.default.removeItem(atPath: temporary)
+        Self.restrict(temporary)
         try attempt {
             try writer.writeWithoutTransaction {
                 try $0.execute(sql: "VACUUM INTO ?", arguments: [temporary])

@@ -34,6 +34,29 @@ extension SQLiteStore {
         return whole
     }
 
+    /// These are the keys of effects whose checksum does not hold, delivered ones among them.
+    public func damagedEffects() throws(StoreError) -> [String] {
+        try attempt {
+            try writer.read { database in
+                let rows = try Row.fetchCursor(
+                    database,
+                    sql: """
+                        SELECT key, kind, payload, position, crc FROM effect
+                        WHERE crc IS NOT NULL ORDER BY position, key
+                        """)
+                var damaged: [String] = []
+                while let row = try rows.next() {
+                    let effect = StoredEffect(
+                        key: try Self.value(row, 0), kind: try Self.value(row, 1),
+                        payload: try Self.value(row, 2), position: try Self.value(row, 3))
+                    let sum: Int64 = try Self.value(row, 4)
+                    if sum != Int64(effect.checksum) { damaged.append(effect.key) }
+                }
+                return damaged
+            }
+        }
+    }
+
     /// The reason of effects that were stored whole and are not any more.
     public static let damagedPayload = "the stored payload is damaged: its checksum does not hold"
 

@@ -25,6 +25,7 @@ extension SQLiteStore {
                     PRAGMA journal_size_limit = \(Self.logSizeBytesMax);
                     """)
         }
+        if !readOnly { restrict(path(directory)) }
         let queue: DatabaseQueue
         do {
             queue = try DatabaseQueue(path: path(directory), configuration: configuration)
@@ -39,6 +40,19 @@ extension SQLiteStore {
         }
         try migrate(queue, readOnly: readOnly)
         return queue
+    }
+
+    /// Makes the file where it is missing, and keeps everybody but its owner from it.
+    ///
+    /// Features may be personal. What SQLite puts beside it has the same rights.
+    static func restrict(_ path: String) {
+        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor < 0 else {
+            Glibc.close(descriptor)
+            return
+        }
+        // Of an earlier version.
+        for name in [path, path + "-wal", path + "-shm"] { chmod(name, 0o600) }
     }
 
     // MARK: - Settings

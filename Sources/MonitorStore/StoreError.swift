@@ -4,6 +4,8 @@ import ByteCoding
 public enum StoreError: Error, Equatable, CustomStringConvertible {
     case locked(directory: String)
     case cannotOpen(String)
+    /// A file that would be overwritten.
+    case exists(String)
     /// A setting that durability rests on is not what it must be.
     case setting(name: String, found: String, expected: String)
     case newerVersion(found: Int, known: Int)
@@ -18,6 +20,7 @@ public enum StoreError: Error, Equatable, CustomStringConvertible {
         case .locked(let directory):
             "\(directory) is in use by another leeway process; stop it, or name another directory"
         case .cannotOpen(let reason): "the data directory cannot be opened: \(reason)"
+        case .exists(let path): "\(path) is there already"
         case .setting(let name, let found, let expected):
             "SQLite's \(name) is \(found), and must be \(expected): acknowledged records would not be safe"
         case .newerVersion(let found, let known):

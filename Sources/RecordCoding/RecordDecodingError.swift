@@ -98,7 +98,9 @@ public enum RecordDecodingError: Error, Equatable, CustomStringConvertible {
         case .malformed(let line, let offset, let reason):
             "line \(line), byte \(offset): \(reason)"
         case .items(let items):
-            items.map { "line \($0.line), \($0.pointer): \($0.detail)" }.joined(separator: "; ")
+            items.map {
+                "line \($0.line)\($0.pointer.isEmpty ? "" : ", ")\($0.pointer): \($0.detail)"
+            }.joined(separator: "; ")
         case .batchTooLarge(let limit): "over \(limit) records in one body"
         }
     }

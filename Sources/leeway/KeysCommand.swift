@@ -63,6 +63,11 @@ struct KeysCommand: ParsableCommand {
                 throw CommandFailure(
                     code: .usage, message: "expires: found \"\(expires)\", expected RFC 3339")
             }
+            if let expires, let end, end <= WallClock.now() {
+                throw CommandFailure(
+                    code: .usage, message: "expires: \(expires) is over: the key would open nothing"
+                )
+            }
             let der = try certificate.map { try Self.certificateBytes(of: $0) }
             let made = try attempt {
                 try place.store.create(

@@ -83,6 +83,11 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         mallopt(M_ARENA_MAX, Self.heapCountMax)
+        #if !DEBUG
+            // The memory holds secrets, and what may be personal.
+            var none = rlimit(rlim_cur: 0, rlim_max: 0)
+            setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+        #endif
         let settings = try Settings(
             flags: flags, config: config, environment: ProcessInfo.processInfo.environment)
         let logger = Terminal.logger()
@@ -91,7 +96,7 @@ struct ServeCommand: AsyncParsableCommand {
         var options = try serverOptions(settings, configuration, tls: tls)
         let passThrough = try eventPassThrough(settings, logger)
         options.forward = passThrough?.forwarder
-        warn(about: configuration, isEncrypted: tls != nil, logger)
+        warn(about: configuration, settings, isEncrypted: tls != nil, logger)
         let service: Service
         let server: APIServer
         do {
@@ -105,7 +110,7 @@ struct ServeCommand: AsyncParsableCommand {
                     "listening",
                     metadata: [
                         "address":
-                            "\(tls == nil ? "http" : "https")://\(configuration.host):\(port)/"
+                            "\(tls == nil ? "http" : "https")://\(Self.named(configuration.host)):\(port)/"
                     ])
             }
         } catch {
@@ -115,6 +120,11 @@ struct ServeCommand: AsyncParsableCommand {
         defer { passing?.cancel() }
         let drain = try settings.number(.drainSeconds, 0...60) ?? 2
         try await ServeLoop(service: service, server: server, drainDelay: .seconds(drain)).run()
+    }
+
+    /// The host as it stands in a URL: of IPv6 in brackets.
+    private static func named(_ host: String) -> String {
+        host.contains(":") ? "[\(host)]" : host
     }
 
     private func eventPassThrough(
@@ -222,8 +232,12 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     private func warn(
-        about configuration: ServiceConfiguration, isEncrypted: Bool, _ logger: Logger
+        about configuration: ServiceConfiguration, _ settings: Settings, isEncrypted: Bool,
+        _ logger: Logger
     ) {
+        if let rules = settings[.rules], !FileManager.default.fileExists(atPath: rules) {
+            logger.warning("the folder of rules is not there", metadata: ["rules": "\(rules)"])
+        }
         guard !configuration.isLoopback else { return }
         if !KeyStore(directory: configuration.dataDirectory).isUsed {
             logger.warning("anybody who reaches the address may do anything: insecure is set")

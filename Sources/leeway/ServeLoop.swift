@@ -1,6 +1,7 @@
 import Foundation
 import HTTPAPI
 import MonitorService
+import NIOCore
 
 /// This runs a service and its server until one of them fails or a signal asks for the end.
 struct ServeLoop {
@@ -82,6 +83,9 @@ struct ServeLoop {
             throw CommandFailure(code: .usage, message: error.description)
         } catch is CancellationError {
             return
+        } catch let error as IOError {
+            let reason = String(cString: strerror(error.errnoCode))
+            throw CommandFailure(code: .dependency, message: "listen: \(reason)")
         } catch {
             throw CommandFailure(code: .dependency, message: "error: \(error)")
         }

@@ -109,12 +109,16 @@ struct Settings {
 
     private static func text(of path: String) throws -> String {
         // Not a pipe or a device, which may never end.
-        let type = try FileManager.default.attributesOfItem(
-            atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)[.type]
-        guard type as? FileAttributeType == .typeRegular else {
+        guard
+            let attributes = try? FileManager.default.attributesOfItem(
+                atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
+        else { throw SettingsFailure("there is no such file") }
+        guard attributes[.type] as? FileAttributeType == .typeRegular else {
             throw SettingsFailure("this is no regular file")
         }
-        let data = try Data(contentsOf: URL(fileURLWithPath: path))
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw SettingsFailure("it cannot be read")
+        }
         guard data.count <= fileSizeBytesMax else {
             throw SettingsFailure("over \(fileSizeBytesMax) bytes")
         }

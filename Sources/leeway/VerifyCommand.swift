@@ -22,16 +22,18 @@ struct VerifyCommand: ParsableCommand {
         do {
             let store = try SQLiteStore(directory: data, readOnly: true)
             defer { store.close() }
-            let state = try MonitorRunner.recover(
-                store, clock: nil, logger: Terminal.logger(), keepsEffects: false
-            ).monitor
-            report = try LogVerification.run(state, store)
+            let recovery = try MonitorRunner.recover(
+                store, clock: nil, logger: Terminal.logger(), keepsEffects: false)
+            report = try LogVerification.run(
+                recovery.monitor, store, quarantined: recovery.quarantined)
         } catch {
             throw CommandFailure(code: .dependency, message: "error: \(error)")
         }
         guard report.differences.isEmpty else {
             throw CommandFailure(
-                code: .negative, message: report.differences.joined(separator: "\n"))
+                code: .negative,
+                message: report.differences.prefix(LogVerification.differenceCountMax)
+                    .joined(separator: "\n"))
         }
         print(
             "verified: \(report.entryCount) entries, \(report.rowCount) records, "

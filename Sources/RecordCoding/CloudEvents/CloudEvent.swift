@@ -73,6 +73,18 @@ public enum CloudEventMode: Equatable, Sendable {
             self = .binary
         }
     }
+
+    /// True where events are written in another format than JSON, like XML or Avro.
+    ///
+    /// - Parameter contentType: In any case of letters; its parameters say nothing here.
+    /// - Returns: False also for what is no event.
+    public static func isForeignFormat(contentType: String) -> Bool {
+        let type = contentType.lowercased().prefix { $0 != ";" && $0 != " " }
+        guard type.hasPrefix("application/cloudevents"), let plus = type.firstIndex(of: "+") else {
+            return false
+        }
+        return type[plus...] != "+json"
+    }
 }
 
 extension CloudEvent {

@@ -4,7 +4,7 @@ import MonitoringDomain
 ///
 /// A column is numeric where the schema says so, or where every value of the first piece that has any
 /// is a number; it stays what it is. An empty field without quotes is missing, and in a numeric column
-/// also `NA`, `NaN`, `null` and `None`. A feature that the schema declares a vector stands in its field as a
+/// also `NA`, `NaN`, `null` and `None`; `inf` is a number that `non_finite_rate` counts. A feature that the schema declares a vector stands in its field as a
 /// JSON array.
 struct CSVDecoder {
     private let mapping: ColumnMapping
@@ -85,7 +85,8 @@ struct CSVDecoder {
             }
             columns.append(Column(name: trimmed, role: role))
         }
-        for name in mapping.roles.keys.sorted() where !names.contains(name) {
+        let told = Set(mapping.roles.keys).union(mapping.features ?? [])
+        for name in told.sorted() where !names.contains(name) {
             throw .malformed(line: line, offset: 0, reason: "no column \"\(name)\"")
         }
     }
@@ -105,7 +106,8 @@ struct CSVDecoder {
             for (fields, _) in records {
                 let field = fields[index]
                 if Self.isMissing(field, inNumbers: true) { continue }
-                found = wireNumber(field.text) != nil && !field.isQuoted ? .numeric : .categorical
+                let isNumber = wireNumber(field.text) ?? wireInfinity(field.text) != nil
+                found = isNumber && !field.isQuoted ? .numeric : .categorical
                 if found == .categorical { break }
                 if !Self.isWhole(field.text) { columns[index].isWhole = false }
             }
@@ -133,6 +135,9 @@ struct CSVDecoder {
         let kind = OutputKind(schema)
         for (column, field) in zip(columns, fields) where column.role != .ignore {
             guard let value = Self.value(field, of: column) else {
+                guard String(validating: field.text, as: UTF8.self) != nil else {
+                    throw refusal(column.name, "invalid UTF-8")
+                }
                 throw refusal(
                     column.name,
                     "\"\(Self.excerpt(field))\" is no \(column.role == .feature ? "\(column.kind?.name ?? "numeric") value" : column.role.rawValue)"
@@ -153,7 +158,8 @@ struct CSVDecoder {
         let isNumeric = column.kind == .numeric || column.kind == .single
         if isMissing(field, inNumbers: isNumeric || column.role != .feature) { return .null }
         switch column.role {
-        case .feature where isNumeric: return wireNumber(field.text).map { .number($0) }
+        case .feature where isNumeric:
+            return (wireNumber(field.text) ?? wireInfinity(field.text)).map { .number($0) }
         case .feature where column.isVector: return vector(field)
         case .score, .value, .latency, .weight: return wireNumber(field.text).map { .number($0) }
         case .revision:

@@ -70,11 +70,23 @@ public struct FileDecoder {
         }
     }
 
-    /// Calls `body` with each line that is not empty.
+    /// Calls `body` with each line that is not empty, or with each element of an array and its number.
     private func forEachLine(
         _ piece: [UInt8], _ firstLine: Int,
         _ body: (WireValue, Int) throws(RecordDecodingError) -> Void
     ) throws(RecordDecodingError) {
+        if piece.first(where: { !isSpace($0) }) == UInt8(ascii: "[") {
+            for element in try RecordPieces(piece, limits: limits).pieces {
+                do {
+                    try body(
+                        try WireValue.parse(Array(piece[element.range]), limits: limits),
+                        element.line)
+                } catch {
+                    throw error.moved(toLine: element.line)
+                }
+            }
+            return
+        }
         var line = firstLine
         for text in piece.split(separator: 0x0A, omittingEmptySubsequences: false) {
             defer { line += 1 }
@@ -94,7 +106,7 @@ public struct FileDecoder {
             throw .items([
                 ItemError(
                     line: firstLine, pointer: "/model", code: ItemError.invalidField,
-                    detail: "lines of \(format.rawValue) name no model")
+                    detail: "\(format.rawValue) names no model; --model NAME does")
             ])
         }
         let context = CaptureContext(model: model, schema: schemaOf(model), limits: limits)
@@ -137,6 +149,30 @@ public struct FileDecoder {
 }
 
 extension RecordDecodingError {
+    /// This is the same error in a text that begins with `lines` further ones of `bytes` bytes.
+    public func behind(lines: Int, bytes: Int = 0) -> RecordDecodingError {
+        switch self {
+        case .malformed(let line, let offset, let reason):
+            return .malformed(line: line + lines, offset: offset + bytes, reason: reason)
+        case .items(let items):
+            return .items(
+                items.map { item in
+                    var item = item
+                    item.line += lines
+                    return item
+                })
+        case .batchTooLarge: return self
+        }
+    }
+
+    /// This is the same error with bytes counted from the start of their line in `body`.
+    public func countedInLine(of body: [UInt8]) -> RecordDecodingError {
+        guard case .malformed(let line, let offset, let reason) = self else { return self }
+        let before = body.prefix(max(0, offset))
+        let start = before.lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
+        return .malformed(line: line, offset: before.count - start, reason: reason)
+    }
+
     /// This is the same error at a line of the file.
     func moved(toLine line: Int) -> RecordDecodingError {
         switch self {

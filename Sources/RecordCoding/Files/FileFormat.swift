@@ -11,8 +11,8 @@ public enum FileFormat: String, Sendable, CaseIterable {
     /// Rows of Databricks' inference tables as JSON.
     case databricks
 
-    /// The format that the start of a file has: JSON by the members of its first line, else CSV where
-    /// the first line is one.
+    /// The format that the start of a file has: JSON by the members of its first object, which may be an
+    /// array's first element, else CSV where the first line is one.
     public init?(content: [UInt8]) {
         var start = content[...]
         if start.starts(with: [0xEF, 0xBB, 0xBF]) { start = start.dropFirst(3) }
@@ -27,8 +27,7 @@ public enum FileFormat: String, Sendable, CaseIterable {
             self = .csv
             return
         }
-        // An object over several lines, or an array, is native: foreign files hold one a line.
-        guard first == UInt8(ascii: "{"), let value = try? WireValue.parse(line) else {
+        guard let value = try? WireValue.firstRecord(in: Array(start)) else {
             self = .ndjson
             return
         }

@@ -61,6 +61,23 @@ public struct EventDecoder: Sendable {
 
     /// Reads an event that came at `arrival`.
     ///
+    /// What is wrong is told of the event's number in its batch, from 1; `decode` without a number is that
+    /// of an event by itself.
+    ///
+    /// - Throws: Why the event is refused: no JSON, or not what its type promises.
+    public func decode(
+        _ event: CloudEvent, number: Int, arrival: EventTime,
+        schemaOf: (ModelID) -> ModelSchema?
+    ) throws(RecordDecodingError) -> EventContent {
+        do {
+            return try decode(event, arrival: arrival, schemaOf: schemaOf)
+        } catch {
+            throw number == 1 ? error : error.moved(toLine: number)
+        }
+    }
+
+    /// Reads an event that came at `arrival`.
+    ///
     /// - Parameters:
     ///   - event: Checked as an envelope already.
     ///   - arrival: The receiver's clock.

@@ -49,9 +49,13 @@ struct InferenceBody {
         return tensors
     }
 
-    /// - Throws: `malformed` where raw bytes are left that no tensor has claimed.
+    /// - Throws: `malformed` where raw bytes, and not only white space, are left that no tensor has claimed.
     func finish() throws(RecordDecodingError) {
         guard let raw, !raw.isAtEnd else { return }
+        var rest = raw
+        if let bytes = try? rest.readSlice(count: raw.remaining), bytes.allSatisfy(isSpace) {
+            return
+        }
         throw .malformed(
             line: 1, offset: raw.offset, reason: "\(raw.remaining) bytes behind the body")
     }
@@ -243,6 +247,14 @@ extension InferenceTable {
                 names: frame["columns"], rows: frame["data"], at: "/dataframe_split", schema)
         } else if let records = value["dataframe_records"] {
             self = try Self.rows(records, at: "/dataframe_records", schema)
+        } else if let frame = value["input_data"], frame["columns"] != nil {
+            // Azure's name of MLflow's data frame.
+            self = try Self(names: frame["columns"], rows: frame["data"], at: "/input_data", schema)
+        } else if let input = value["input_data"] {
+            self = try Self.rows(input, at: "/input_data", schema)
+        } else if let rows = value["data"]?.array {
+            // What most scoring scripts of Azure ML expect.
+            self = try Self(instances: rows, at: "/data", schema)
         } else if let data = value["data"], data["ndarray"] != nil || data["tensor"] != nil {
             self = try Self(seldon: data, schema)
             self.body = value

@@ -180,6 +180,8 @@ extension InferenceOutputs {
     private static func row(
         _ output: WireValue, at path: String, _ kind: OutputKind
     ) throws(RecordDecodingError) -> PredictedOutput {
+        // A model may abstain; the call was made, and its features count.
+        if output.isMissing { return PredictedOutput() }
         guard
             let row = PredictedOutput(output, kind)
         else {

@@ -151,12 +151,15 @@ extension Tensor {
             // Of a real number, which no class is named by.
             cells.append(.number(cell.wireValue.double ?? 0))
         case (.number(let number), _) where !datatype.isReal && datatype.isNumeric:
-            // Some servers write whole numbers with a fraction.
-            guard let whole = Int64(exactly: number) else {
+            // Some servers write whole numbers with a fraction, and half of UINT64 is beyond 63 bits.
+            if let whole = Int64(exactly: number) {
+                cells.append(.integer(whole))
+            } else if datatype == .uint64, (0...0x1p64).contains(number) {
+                cells.append(.number(number))
+            } else {
                 throw TensorProblem(
                     pointer: path + "/data", detail: "a value that is no \(datatype.rawValue)")
             }
-            cells.append(.integer(whole))
         case (.integer, .bytes), (.integer, .bool), (.number, .bytes), (.number, .bool), (.text, _),
             (.vector, _):
             throw TensorProblem(
@@ -203,11 +206,10 @@ extension ByteReader {
             let number = try read(UInt64.self)
             return Int64(exactly: number).map { .integer($0) } ?? .number(Double(number))
         case .int64: return .integer(try read(Int64.self))
-        case .fp16: return try real(halfPrecision(try read(UInt16.self)))
-        case .bf16:
-            return try real(Double(Float(bitPattern: UInt32(try read(UInt16.self)) << 16)))
-        case .fp32: return try real(Double(Float(bitPattern: try read(UInt32.self))))
-        case .fp64: return try real(try readDouble())
+        case .fp16: return real(halfPrecision(try read(UInt16.self)))
+        case .bf16: return real(Double(Float(bitPattern: UInt32(try read(UInt16.self)) << 16)))
+        case .fp32: return real(Double(Float(bitPattern: try read(UInt32.self))))
+        case .fp64: return real(try readDouble())
         case .bytes:
             let size = try read(UInt32.self)
             let bytes = try readSlice(count: Int(size))
@@ -218,10 +220,9 @@ extension ByteReader {
         }
     }
 
-    /// Not a number means missing, as data frames write it; the infinities are no values.
-    private func real(_ value: Double) throws(ByteReadingError) -> WireScalar {
+    /// Not a number means missing, as data frames write it; `non_finite_rate` counts the infinities.
+    private func real(_ value: Double) -> WireScalar {
         if value.isNaN { return .missing }
-        guard value.isFinite else { throw .invalid(offset: offset, reason: "not finite") }
         return .number(value == 0 ? 0 : value)
     }
 }

@@ -1,8 +1,6 @@
 /// OTLP in JSON: names in lowerCamelCase, 64-bit integers as strings or numbers, bytes in base64,
 /// and unknown members ignored.
 extension LogRequestReader {
-    private static let notFinite = "not-finite"
-
     /// Reads the records of a request in JSON.
     static func read(
         json body: [UInt8], limits: DecodingLimits
@@ -21,14 +19,7 @@ extension LogRequestReader {
                     guard records.count < limits.rowCountMax else {
                         throw .batchTooLarge(limit: limits.rowCountMax)
                     }
-                    do {
-                        records.append(try Self.record(element, record))
-                    } catch .items(let items) where items.first?.code == Self.notFinite {
-                        // A value that is none is no reason to lose the other records.
-                        var faulty = record
-                        faulty.fault = items.first?.detail ?? "not a log record"
-                        records.append(faulty)
-                    }
+                    records.append(try Self.record(element, record))
                 }
             }
         }
@@ -90,10 +81,8 @@ extension LogRequestReader {
         if let number = value["doubleValue"] {
             // JSON has no word for these; protobuf's mapping has.
             if number == .string("NaN") { return .null }
-            if number == .string("Infinity") || number == .string("-Infinity") {
-                throw InferenceBody.refusal(
-                    "/resourceLogs", "an infinite number", code: notFinite)
-            }
+            if number == .string("Infinity") { return .number(.infinity) }
+            if number == .string("-Infinity") { return .number(-.infinity) }
             guard let double = number.double else {
                 throw problem("doubleValue: a number expected")
             }

@@ -10,8 +10,6 @@ struct LogRecord: Equatable {
     var attributes: [WireValue.Member] = []
     var resource: [WireValue.Member] = []
     var scopeName = ""
-    /// Why the record cannot be taken, although it is one; nil where nothing is known against it.
-    var fault: String?
 }
 
 /// This reads an export request of logs in protobuf.
@@ -20,8 +18,6 @@ struct LogRecord: Equatable {
 struct LogRequestReader {
     private let limits: DecodingLimits
     private var valueCount = 0
-    /// Why the record that is being read cannot be taken.
-    private var fault: String?
     private(set) var records: [LogRecord] = []
 
     init(limits: DecodingLimits) { self.limits = limits }
@@ -117,7 +113,6 @@ struct LogRequestReader {
         guard records.count < limits.rowCountMax else { throw .tooMany }
         var record = scope
         var observed: UInt64 = 0
-        fault = nil
         try fields(of: message) { (reader, number, value) throws(Failure) in
             switch (number, value) {
             case (1, .fixed64(let time)): if time > 0 { record.nanoseconds = time }
@@ -131,7 +126,6 @@ struct LogRequestReader {
             }
         }
         if record.nanoseconds == nil, observed > 0 { record.nanoseconds = observed }
-        record.fault = fault
         records.append(record)
     }
 
@@ -164,13 +158,7 @@ struct LogRequestReader {
             case (4, .fixed64(let bits)):
                 let number = Double(bitPattern: bits)
                 // Not a number is what frameworks write for a missing value.
-                if number.isNaN {
-                    result = .null
-                } else if number.isFinite {
-                    result = .number(number)
-                } else {
-                    reader.fault = "an infinite number"
-                }
+                result = number.isNaN ? .null : .number(number)
             case (5, .bytes(let bytes)):
                 var elements: [WireValue] = []
                 try reader.fields(of: bytes) { (reader, number, value) throws(Failure) in

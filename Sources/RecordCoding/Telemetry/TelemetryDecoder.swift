@@ -50,7 +50,6 @@ public struct TelemetryDecoder: Sendable {
         for (index, log) in logs.enumerated() {
             var issue: String?
             do {
-                if let fault = log.fault { throw LogRejection(fault) }
                 let model = try model(of: log)
                 let schema = schemas[model] ?? schemaOf(model)
                 if schemas.updateValue(schema, forKey: model) == nil {

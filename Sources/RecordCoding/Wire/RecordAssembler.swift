@@ -153,7 +153,9 @@ public struct RecordAssembler {
                 detail: "\(time) is \(isOld ? "before" : "after") what is taken now")
         }
         for value in [row.value, row.truthValue] {
-            if let value, !value.isFinite { return issue("/prediction/value", "\(value)") }
+            if let value, !value.isFinite {
+                return issue("/prediction/value", "\(value) is not finite")
+            }
         }
         return nil
     }

@@ -6,7 +6,7 @@ public enum WireScalar: Equatable, Sendable {
     case missing
     /// Every bit counts where it is an id or names a class; as a feature it is a number.
     case integer(Int64)
-    /// Finite.
+    /// Never not-a-number; an infinite one counts in `non_finite_rate`.
     case number(Double)
     case text(String)
     /// Finite numbers, at least one: no scalar, and yet one value of a feature.
@@ -26,7 +26,9 @@ extension WireScalar {
     /// This is `count` numbers as one value; nil where `cells` holds what is none.
     init?(vector cells: [WireScalar], count: Int) {
         let numbers = cells.compactMap { $0.wireValue.double }
-        guard numbers.count == count, (1...FeatureKind.vectorDimensionMax).contains(count) else {
+        guard numbers.count == count, numbers.allSatisfy(\.isFinite),
+            (1...FeatureKind.vectorDimensionMax).contains(count)
+        else {
             return nil
         }
         self = .vector(numbers)
@@ -42,6 +44,12 @@ extension WireScalar {
         case .string(let text): self = .text(text)
         case .bytes, .array, .object: return nil
         }
+    }
+
+    /// True for the numbers that JSON has no word for.
+    public var isInfinite: Bool {
+        if case .number(let number) = self { return number.isInfinite }
+        return false
     }
 
     /// This is the scalar as a value.

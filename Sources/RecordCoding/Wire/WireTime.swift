@@ -79,3 +79,13 @@ func wireNumber(_ text: some Collection<UInt8>) -> Double? {
     else { return nil }
     return number == 0 ? 0 : number
 }
+
+/// This is the infinity that all of `text` is, as data frames write it; nil for others.
+func wireInfinity(_ text: some Collection<UInt8>) -> Double? {
+    guard (3...9).contains(text.count) else { return nil }
+    var name = Array(text).map { $0 | 0x20 }
+    let sign = text.first
+    if sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+") { name.removeFirst() }
+    guard name == Array("inf".utf8) || name == Array("infinity".utf8) else { return nil }
+    return sign == UInt8(ascii: "-") ? -.infinity : .infinity
+}

@@ -7,7 +7,7 @@ public enum WireValue: Equatable, Sendable {
     case bool(Bool)
     /// A number without fraction and exponent that fits into 64 bits.
     case integer(Int64)
-    /// Finite.
+    /// Never not-a-number; infinite only where the format has a word for it, which JSON has not.
     case number(Double)
     case string(String)
     case bytes([UInt8])
@@ -43,17 +43,28 @@ extension WireValue {
         _ body: [UInt8], limits: DecodingLimits = DecodingLimits()
     ) throws(RecordDecodingError) -> WireValue {
         let (value, end) = try parsePrefix(body, limits: limits)
-        if end < body.count {
+        if let rest = body[end...].firstIndex(where: { !isSpace($0) }) {
+            let end = rest
             let line = body[..<end].reduce(1) { $1 == 0x0A ? $0 + 1 : $0 }
             throw .malformed(line: line, offset: end, reason: "bytes behind the value")
         }
         return value
     }
 
+    /// This is the first JSON value of a body, or of an array that it is the start of.
+    ///
+    /// - Throws: `malformed` where there is none.
+    public static func firstRecord(
+        in body: [UInt8]
+    ) throws(RecordDecodingError) -> WireValue {
+        var start = body.drop { isSpace($0) }
+        if start.first == UInt8(ascii: "[") { start = start.dropFirst().drop { isSpace($0) } }
+        return try parsePrefix(Array(start)).value
+    }
+
     /// This is the JSON value at the start of `body`, and where what follows it begins.
     ///
-    /// White space behind the value belongs to it only where the body then ends, so that raw bytes
-    /// behind a header are not taken for space.
+    /// White space behind the value does not belong to it: raw bytes behind a header may look like it.
     static func parsePrefix(
         _ body: [UInt8], limits: DecodingLimits = DecodingLimits()
     ) throws(RecordDecodingError) -> (value: WireValue, end: Int) {
@@ -65,13 +76,11 @@ extension WireValue {
             throw reader.scanner.malformed("an empty body")
         }
         let value = try reader.read(depth: 0)
-        var end = reader.scanner.cursor - reader.scanner.start
+        let end = reader.scanner.cursor - reader.scanner.start
         // Only what is JSON must be UTF-8; the strings are checked before anybody sees them.
         if let offset = offsetOfInvalidUTF8(reader.scanner.start, count: end) {
             throw reader.scanner.malformed("invalid UTF-8", at: reader.scanner.start + offset)
         }
-        reader.scanner.skipSpace()
-        if reader.scanner.cursor >= reader.scanner.end { end = body.count }
         return (value, end)
     }
 
@@ -112,6 +121,14 @@ extension WireValue {
             Int64(exactly: value).map { String($0) }
         case .null, .bytes, .array, .object: nil
         }
+    }
+
+    /// True for null, and for an array of nothing else.
+    var isMissing: Bool {
+        if case .array(let elements) = self, !elements.isEmpty {
+            return elements.allSatisfy(\.isMissing)
+        }
+        return self == .null
     }
 
     /// This is the number, nil for other values.

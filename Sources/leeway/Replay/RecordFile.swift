@@ -93,7 +93,7 @@ struct RecordFile {
     ///
     /// An array of records is one piece, however long.
     mutating func next(_ format: FileFormat) throws -> RecordBody? {
-        let isArray = format == .ndjson && buffer.first { $0 > 0x20 } == UInt8(ascii: "[")
+        let isArray = format != .csv && buffer.first { $0 > 0x20 } == UInt8(ascii: "[")
         if format == .ndjson, !isArray, expander == nil, let lines = try nextLines() {
             return lines
         }
@@ -178,15 +178,6 @@ struct RecordFile {
                 offset = UnsafeRawPointer(found) - base + 1
             }
             return count
-        }
-    }
-
-    /// A prediction names its features or its prediction in the first record; ground truth neither.
-    static func isPredictions(_ piece: RecordBody) -> Bool {
-        piece.withUnsafeBytes { raw in
-            let line = raw[..<(raw.firstIndex(of: 0x0A) ?? raw.count)]
-            let text = String(decoding: line, as: UTF8.self)
-            return text.contains("\"features\"") || text.contains("\"prediction\"")
         }
     }
 }

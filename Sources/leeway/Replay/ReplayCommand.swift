@@ -12,9 +12,10 @@ struct ReplayCommand: AsyncParsableCommand {
         commandName: "replay",
         abstract: "Fold recorded streams into a data directory, or send them to a server.",
         discussion: """
-            Files may be plain, gzip or zstd; - is standard input. The format is told by the content:
-              ndjson      native records; a line with "features" or "prediction" is a prediction, \
-            another one ground truth
+            Files may be plain, gzip or zstd; - is standard input, and a folder all files in it. The format \
+            is told by the content:
+              ndjson      native records; a line with "label" or "value", and without "features" and \
+            "prediction", is ground truth, another one a prediction
               csv         a header, then rows; columns have roles by their names, or by --column
               sagemaker   SageMaker data capture and ground truth
               events      CloudEvents, one a line, like those of Azure ML's collector
@@ -26,7 +27,7 @@ struct ReplayCommand: AsyncParsableCommand {
             --column truth=defaulted history.csv
             """)
 
-    @Argument(help: "Files, or - for standard input.")
+    @Argument(help: "Files, folders of files, or - for standard input.")
     var files: [String]
     @Option(help: "The data directory.")
     var data: String?
@@ -208,7 +209,7 @@ struct ReplayCommand: AsyncParsableCommand {
         _ model: ModelID?, _ mapping: ColumnMapping, schemas: () -> [ModelID: ModelSchema],
         _ body: (Piece) async throws -> ReplayCounts
     ) async throws {
-        for path in files {
+        for path in try RecordPaths.files(files) {
             var file = try RecordFile(path)
             guard
                 let format = format.flatMap({ FileFormat(rawValue: $0) })
@@ -222,14 +223,16 @@ struct ReplayCommand: AsyncParsableCommand {
                     code: .negative,
                     message: "error: \(path): the content tells no format; --format names one")
             }
+            let arrival = WallClock.now()
             var decoder: FileDecoder?
             if format != .ndjson {
-                decoder = FileDecoder(format: format, model: model, mapping: mapping)
+                decoder = FileDecoder(
+                    format: format, model: model, mapping: mapping,
+                    limits: ReplayFold.limits)
             }
             var counts = ReplayCounts()
             var line = 1
             var report = ReplayProgress(file: path, isShown: progress)
-            let arrival = WallClock.now()
             while let lines = try file.next(format) {
                 do {
                     if decoder == nil {
@@ -242,9 +245,11 @@ struct ReplayCommand: AsyncParsableCommand {
                         if let piece { counts += try await body(.foreign(piece, bytes)) }
                     }
                 } catch let error as RecordDecodingError {
-                    let place = decoder == nil ? ", from line \(line)" : ""
-                    throw CommandFailure(
-                        code: .negative, message: "error: \(path)\(place): \(error)")
+                    var error = error
+                    if decoder == nil {
+                        error = error.countedInLine(of: lines.bytes).behind(lines: line - 1)
+                    }
+                    throw CommandFailure(code: .negative, message: "error: \(path): \(error)")
                 }
                 line += RecordFile.lineCount(of: lines)
                 report.show(file, rowCount: counts.accepted + counts.duplicates)
@@ -257,7 +262,7 @@ struct ReplayCommand: AsyncParsableCommand {
                 let text = roles.map { "\($0.column) \($0.role.rawValue)" }.joined(separator: ", ")
                 Terminal.error("\(path): columns: \(text)")
             }
-            print("\(path): \(counts.accepted) records, \(counts.duplicates) duplicates")
+            print("\(path): \(counts.text)")
         }
     }
 }

@@ -5,14 +5,17 @@ import RecordCoding
 /// This folds pieces of recorded files into a data directory, in their order.
 ///
 /// While some pieces are written and applied, the next ones are decoded: so the processor does not wait
-/// for the disk, and the writer finds several for its next flush. What is known of features is taken from the pieces themselves, because the machine may not
-/// have seen the last one yet; so the same files make the same log.
+/// for the disk, and the writer finds several for its next flush. What is known of features is taken from
+/// the pieces themselves, because the machine may not have seen the last one yet; so the same files make
+/// the same log.
 struct ReplayFold {
     private let runner: MonitorRunner
     private let model: ModelID?
     private let arrival = WallClock.now()
-    private var decoder = RecordDecoder(limits: DecodingLimits(rowCountMax: .max))
+    private var decoder = RecordDecoder(limits: ReplayFold.limits)
     private var kinds: [ModelID: [String: FeatureKind]]
+    /// True once lines of both kinds have come.
+    private var isMixed = false
     /// Pieces that are decoded and not yet durable and applied.
     private static let pendingCountMax = 8
     private var pendingCount = 0
@@ -28,6 +31,13 @@ struct ReplayFold {
         self.answers = answers
         answer = stream.makeAsyncIterator()
     }
+
+    /// The bounds of what is replayed: a slip of a unit would take the rules' clock with it.
+    static let limits = {
+        var limits = DecodingLimits(rowCountMax: .max)
+        limits.times = Service.recordedTimes
+        return limits
+    }()
 
     /// Folds native lines; the counts are those of pieces before, as of all of these.
     mutating func fold(lines: RecordBody) async throws -> ReplayCounts {
@@ -59,7 +69,7 @@ struct ReplayFold {
         guard let result = await answer.next() else { return ReplayCounts() }
         pendingCount -= 1
         let receipt = try result.get()
-        return ReplayCounts(accepted: receipt.accepted, duplicates: receipt.duplicates)
+        return ReplayCounts(receipt)
     }
 
     private mutating func submit(_ inputs: [Input]) async throws -> ReplayCounts {
@@ -72,8 +82,37 @@ struct ReplayFold {
         return counts
     }
 
+    /// Predictions and ground truth may stand in one file, which mostly they do not.
     private mutating func decode(_ lines: RecordBody) throws(RecordDecodingError) -> [Input] {
-        guard RecordFile.isPredictions(lines) else {
+        guard !isMixed else { return try decode(runs: lines) }
+        do {
+            return try decode(lines, isPredictions: NativeLines.isPredictions(lines))
+        } catch .items(let items) {
+            guard NativeLines.runs(of: lines) != nil else { throw .items(items) }
+            isMixed = true
+            return try decode(runs: lines)
+        }
+    }
+
+    private mutating func decode(runs lines: RecordBody) throws(RecordDecodingError) -> [Input] {
+        guard let runs = NativeLines.runs(of: lines) else {
+            return try decode(lines, isPredictions: NativeLines.isPredictions(lines))
+        }
+        var inputs: [Input] = []
+        for run in runs {
+            do {
+                inputs += try decode(run.body, isPredictions: run.isPredictions)
+            } catch {
+                throw error.behind(lines: run.lineCount, bytes: run.offset)
+            }
+        }
+        return inputs
+    }
+
+    private mutating func decode(
+        _ lines: RecordBody, isPredictions: Bool
+    ) throws(RecordDecodingError) -> [Input] {
+        guard isPredictions else {
             return try decoder.decodeGroundTruth(lines, defaultModel: model, arrival: arrival)
                 .map { .groundTruth($0) }
         }
@@ -94,7 +133,7 @@ struct ReplayFold {
         switch piece {
         case .rows(let rows, let lines):
             var assembler = RecordAssembler(
-                limits: DecodingLimits(rowCountMax: .max), arrival: arrival,
+                limits: Self.limits, arrival: arrival,
                 kindOf: { kinds[$0]?[$1] })
             for (row, line) in zip(rows, lines) { try assembler.append(row, line: line) }
             let records = try assembler.finish()

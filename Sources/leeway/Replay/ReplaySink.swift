@@ -11,6 +11,28 @@ import RecordCoding
 struct ReplayCounts {
     var accepted = 0
     var duplicates = 0
+    /// Duplicates that repeat an id with other content.
+    var conflicts = 0
+    /// Records beyond the model's horizon, which are counted nowhere.
+    var tooOld = 0
+
+    /// What is said of a file.
+    var text: String {
+        var text = "\(accepted) records, \(duplicates) duplicates"
+        if conflicts > 0 {
+            text += ", \(conflicts) of them with other content than the first, which counts"
+        }
+        if tooOld > 0 { text += ", \(tooOld) too old to count" }
+        return text
+    }
+}
+
+extension ReplayCounts {
+    init(_ receipt: Receipt) {
+        self.init(
+            accepted: receipt.accepted, duplicates: receipt.duplicates,
+            conflicts: receipt.conflicts, tooOld: receipt.tooOld)
+    }
 }
 
 /// This is a running server that records are sent to: as anybody would, batch by batch.
@@ -50,8 +72,13 @@ struct ReplayServer {
 
     /// Sends native lines.
     func send(lines body: RecordBody, model: ModelID?) async throws -> ReplayCounts {
+        if let runs = NativeLines.runs(of: body) {
+            var counts = ReplayCounts()
+            for run in runs { counts += try await send(lines: run.body, model: model) }
+            return counts
+        }
         let piece = body.bytes
-        let path = RecordFile.isPredictions(body) ? "/v1/predictions" : "/v1/ground-truth"
+        let path = NativeLines.isPredictions(body) ? "/v1/predictions" : "/v1/ground-truth"
         let query = model.map { "?model=\($0.rawValue)" } ?? ""
         var counts = ReplayCounts()
         // An array cannot be cut without reading it.
@@ -74,6 +101,11 @@ struct ReplayServer {
             var predictions: [UInt8] = []
             var truths: [UInt8] = []
             for row in rows[first..<min(first + Self.batchRowCount, rows.count)] {
+                guard !row.features.contains(where: { $0.value.isInfinite }) else {
+                    throw CommandFailure(
+                        code: .negative,
+                        message: "error: an infinite feature has no word in JSON; use --data")
+                }
                 let records = row.records
                 records.prediction?.write(to: &predictions)
                 if records.prediction != nil { predictions.append(0x0A) }
@@ -92,7 +124,12 @@ struct ReplayServer {
     /// Sends lines of events as batches of events.
     func send(events piece: [UInt8], model: ModelID?) async throws -> ReplayCounts {
         let query = model.map { "?model=\($0.rawValue)" } ?? ""
-        let lines = piece.split(separator: 0x0A).filter { $0.contains { $0 > 0x20 } }
+        let isArray = piece.first { $0 > 0x20 } == UInt8(ascii: "[")
+        let lines =
+            isArray
+            ? try RecordPieces(piece, limits: DecodingLimits(rowCountMax: .max)).pieces.map {
+                piece[$0.range]
+            } : piece.split(separator: 0x0A).filter { $0.contains { $0 > 0x20 } }
         var counts = ReplayCounts()
         for first in stride(from: 0, to: lines.count, by: Self.batchEventCount) {
             let batch = lines[first..<min(first + Self.batchEventCount, lines.count)]
@@ -120,13 +157,21 @@ struct ReplayServer {
             request.headers.add(name: "content-type", value: type)
             if let key { request.headers.add(name: "authorization", value: "Bearer \(key)") }
             request.body = .bytes(body)
-            let answer = try await http.execute(request, timeout: Self.answerTimeout)
+            let answer: HTTPClientResponse
+            do {
+                answer = try await http.execute(request, timeout: Self.answerTimeout)
+            } catch {
+                throw CommandFailure(
+                    code: .dependency,
+                    message: "error: \(base) does not answer: \(error)")
+            }
             let text = Data(try await answer.body.collect(upTo: 1 << 20).readableBytesView)
             switch answer.status.code {
             case 200..<300:
                 let receipt = try? JSONDecoder().decode(Acceptance.self, from: text)
                 return ReplayCounts(
-                    accepted: receipt?.accepted ?? 0, duplicates: receipt?.duplicates ?? 0)
+                    accepted: receipt?.accepted ?? 0, duplicates: receipt?.duplicates ?? 0,
+                    conflicts: receipt?.conflicts ?? 0, tooOld: receipt?.tooOld ?? 0)
             case let code where (code == 429 || code == 503) && attempt < Self.attemptCountMax:
                 let wait = answer.headers.first(name: "retry-after").flatMap { Int($0) } ?? 1
                 try await Task.sleep(for: .seconds(min(max(wait, 1), 30)))
@@ -143,6 +188,13 @@ struct ReplayServer {
     private struct Acceptance: Decodable {
         let accepted: Int
         let duplicates: Int
+        let conflicts: Int?
+        let tooOld: Int?
+
+        enum CodingKeys: String, CodingKey {
+            case accepted, duplicates, conflicts
+            case tooOld = "too_old"
+        }
     }
 }
 
@@ -155,4 +207,6 @@ func + (left: ReplayCounts, right: ReplayCounts) -> ReplayCounts {
 func += (left: inout ReplayCounts, right: ReplayCounts) {
     left.accepted += right.accepted
     left.duplicates += right.duplicates
+    left.conflicts += right.conflicts
+    left.tooOld += right.tooOld
 }

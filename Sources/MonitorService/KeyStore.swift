@@ -102,6 +102,17 @@ public final class KeyStore: Sendable {
         return state.withLock { $0.isUsed }
     }
 
+    /// This is what a person should hear of the file; nil where all is well, or there is none.
+    public var fault: String? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        guard (try? read()) != nil else {
+            return "the file of keys cannot be read: every request is refused until it can be"
+        }
+        return status.st_mode & 0o077 == 0
+            ? nil : "others than its owner may read or write the file of keys: chmod 600"
+    }
+
     /// This is the valid key of a token `lwy_<id>_<secret>`, nil for every other text.
     ///
     /// An unknown id costs as much as a known one with a wrong secret.

@@ -29,6 +29,7 @@ struct PredictionBuilder {
     private var values: GrowingColumn<Double>
     private var truthValues: GrowingColumn<Double>
     private let rowCount: Int
+    private var hasNamesBeyondASCII = false
     /// True where the scores of classes may have any sum.
     private let hasIndependentScores: Bool
     /// Values of another type than their feature's, where they are counted instead of refused.
@@ -269,6 +270,17 @@ struct PredictionBuilder {
             code: ItemError.typeConflict)
     }
 
+    /// The feature whose name is canonically equivalent to `name` and has other bytes; nil without one.
+    ///
+    /// To everything behind the decoder they are one name, so that one of two columns would be lost.
+    private mutating func otherForm(of name: String) -> String? {
+        let isASCII = name.utf8.allSatisfy { $0 < 0x80 }
+        // ASCII has one form only, but a name beyond it can be equivalent to one within.
+        if isASCII, !hasNamesBeyondASCII { return nil }
+        if !isASCII { hasNamesBeyondASCII = true }
+        return features.first { $0.name == name }?.name
+    }
+
     /// Appends the value of a feature that has no column yet.
     @inline(never)
     private mutating func appendToNew(
@@ -282,6 +294,12 @@ struct PredictionBuilder {
                 let detail = "over \(features.count) features of one model"
                 try input.refuse(
                     pointer("/features", text), detail, code: ItemError.cardinalityLimit)
+                return
+            }
+            if let other = otherForm(of: text) {
+                let detail =
+                    "the name has the Unicode form of \"\(other)\" too; one body has one form"
+                try input.refuse(pointer("/features", text), detail)
                 return
             }
             place = features.count
@@ -363,32 +381,5 @@ extension PredictionBuilder {
         let missing = [Double](repeating: .nan, count: errors.count)
         (result.scores, result.values, result.truthValues) = (missing, missing, missing)
         return TypeErrors(batch: result, features: names)
-    }
-}
-
-/// This is one model's batch of ground truth under construction.
-struct GroundTruthBuilder {
-    private let hash: IdentityHash
-    private var batch: GroundTruthBatch
-    private var labels: TextBuilder
-
-    init(model: ModelID, seed: UInt64) {
-        hash = IdentityHash(model: model)
-        batch = GroundTruthBatch(model: model)
-        labels = TextBuilder(seed: seed)
-    }
-
-    mutating func append(_ row: RecordRow, arrival: EventTime) {
-        batch.identities.append(row.id.map { hash.identity(of: $0) } ?? .none)
-        batch.times.append(row.time ?? arrival.milliseconds)
-        batch.values.append(row.truthValue)
-        batch.revisions.append(row.revision)
-        labels.append(row.truthLabel)
-    }
-
-    /// This is the batch; columns have equal lengths.
-    mutating func finished() -> GroundTruthBatch {
-        batch.labels = labels.finished(rowCount: batch.identities.count)
-        return batch
     }
 }

@@ -238,6 +238,9 @@ struct ServeCommand: AsyncParsableCommand {
         if let rules = settings[.rules], !FileManager.default.fileExists(atPath: rules) {
             logger.warning("the folder of rules is not there", metadata: ["rules": "\(rules)"])
         }
+        if let fault = KeyStore(directory: configuration.dataDirectory).fault {
+            logger.warning("the keys need a look", metadata: ["reason": "\(fault)"])
+        }
         guard !configuration.isLoopback else { return }
         if !KeyStore(directory: configuration.dataDirectory).isUsed {
             logger.warning("anybody who reaches the address may do anything: insecure is set")

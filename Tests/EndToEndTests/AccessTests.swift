@@ -43,6 +43,7 @@ private let record = Array(#"{"id":"1","model":"m","prediction":{"label":1}}"#.u
 extension EndToEndTests {
     /// Keys, scopes and secrets: catalogue SE.
     struct AccessTests {
+        /// SE-2 and SE-15.
         @Test(.timeLimit(.minutes(3)))
         func `a key allows what its scope says, and nothing is open without one`() throws {
             let site = try KeyedSite("scopes")
@@ -133,6 +134,7 @@ extension EndToEndTests {
             #expect(careless.status == 202, "\(careless.text)")
         }
 
+        /// SE-1, SE-3 and SE-11: whose a request is says its key and nothing else.
         @Test(.timeLimit(.minutes(3)))
         func `what is no key is 401, and a good key still works after many bad ones`() throws {
             let site = try KeyedSite("bad-keys")
@@ -170,6 +172,7 @@ extension EndToEndTests {
                 .status == 200)
         }
 
+        /// SE-6.
         @Test(.timeLimit(.minutes(3)))
         func `a revoked or expired key is refused from the next request on`() throws {
             let site = try KeyedSite("revoke")
@@ -213,6 +216,47 @@ extension EndToEndTests {
             try FileManager.default.removeItem(at: site.data.appendingPathComponent("keys.json"))
             #expect(try client.get("/v1/status").status == 401)
             #expect(try client.get("/v1/status", headers: bearer(key)).status == 401)
+        }
+
+        /// SE-7 and SE-14: a file that is no file of keys lets nobody in, and a loose one is spoken of.
+        @Test(.timeLimit(.minutes(3)))
+        func `a file of keys that is damaged or open to others is told, and opens nothing`() throws
+        {
+            let site = try KeyedSite("key-file")
+            let key = try site.key("admin")
+            let path = site.data.appendingPathComponent("keys.json")
+            let good = try Data(contentsOf: path)
+            // The damage of one byte, of all, and what JSON readers like to take.
+            let text = String(decoding: good, as: UTF8.self)
+            for damaged in ["", "\n", "{}", "[]", "null", String(text.dropLast(3)), text + text] {
+                try Data(damaged.utf8).write(to: path)
+                let client = try site.start()
+                #expect(try client.get("/v1/status").status == 401, "\(damaged.prefix(9))")
+                #expect(try client.get("/v1/status", headers: bearer(key)).status == 401)
+                #expect(try client.get("/livez").status == 200)
+                #expect(site.server?.logText.contains("cannot be read") == true)
+                site.server?.kill()
+            }
+            try good.write(to: path)
+            try FileManager.default.setAttributes(
+                [.posixPermissions: 0o644], ofItemAtPath: path.path)
+            let client = try site.start()
+            #expect(site.server?.logText.contains("chmod 600") == true)
+            #expect(try client.get("/v1/status", headers: bearer(key)).status == 200)
+            // Parts of two tokens are no token, however they are joined.
+            let other = try site.key("read")
+            let secrets = [key, other].map { String($0.suffix(43)) }
+            for (id, secret) in [
+                (identifier(of: key), secrets[1]), (identifier(of: other), secrets[0]),
+            ] {
+                let mixed = try client.get("/v1/status", headers: bearer("lwy_\(id)_\(secret)"))
+                #expect(mixed.status == 401, "SE-14")
+            }
+            for name in [
+                "X-Client-Cert", "X-Forwarded-Client-Cert", "X-SSL-Client-Verify", "X-Api-Key",
+            ] {
+                #expect(try client.get("/v1/status", headers: [name: key]).status == 401, "SE-11")
+            }
         }
 
         @Test(.timeLimit(.minutes(3)))

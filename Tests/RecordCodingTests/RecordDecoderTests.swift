@@ -195,50 +195,6 @@ import Testing
             items.allSatisfy { $0.line == 1 && !$0.detail.isEmpty && $0.detail.utf8.count <= 200 })
     }
 
-    /// TY-9: what is within 1e-6 of one may be written in six digits.
-    @Test func `the scores of classes add up to one, unless the model's are independent`() throws {
-        func body(_ scores: [String], count: Int = 3) -> String {
-            let members = scores.enumerated().map { "\"c\($0)\":\($1)" }.joined(separator: ",")
-            let record = #"{"model":"m","prediction":{"label":"c0","scores":{\#(members)}}}"#
-            // From the second record on, the shape of the first is guessed.
-            return Array(repeating: record, count: count).joined(separator: "\n")
-        }
-        let good = [
-            ["1"], ["1.0", "0"], ["0.333333", "0.333333", "0.333333"], ["0.5", "0.500001"],
-            ["0.999999"], ["1", "1e-6"], ["1", "5e-324", "-0"],
-            Array(repeating: "0.001", count: 1_000),
-        ]
-        let bad = [
-            ["0.5", "0.500002"], ["0.999998"], ["1", "0.0000011"], ["0", "0"],
-            Array(repeating: "0.33", count: 3), Array(repeating: "0.001", count: 1_001),
-        ]
-        var independent = DecodingLimits()
-        independent.independentScores = [try #require(ModelID("m"))]
-        var others = DecodingLimits()
-        others.independentScores = [try #require(ModelID("n"))]
-
-        for scores in good { #expect(decode(body(scores)).isSuccess, "\(scores.prefix(3))") }
-        for scores in bad {
-            #expect(decode(body(scores), limits: independent).isSuccess, "\(scores.prefix(3))")
-            for limits in [DecodingLimits(), others] {
-                let items = decode(body(scores), limits: limits).items
-                #expect(items.map(\.line) == [1, 2, 3], "\(scores.prefix(3))")
-                #expect(items.allSatisfy { $0.pointer == "/prediction/scores" })
-            }
-        }
-        // A bad record between good ones of its shape, and the model behind its prediction.
-        let mixed = [
-            body(["0.5", "0.5"], count: 2), body(["0.5", "0.6"], count: 1), body(["0.1", "0.9"]),
-        ]
-        #expect(decode(mixed.joined(separator: "\n")).items.map(\.line) == [3])
-        let last = #"{"prediction":{"scores":{"a":0.5}},"model":"m"}"#
-        #expect(decode(last, limits: independent).isSuccess)
-        // A missing one is none, and the bounds of each hold for independent ones too.
-        #expect(decode(#"{"prediction":{"scores":null}}"#).isSuccess)
-        #expect(decode(body(["0.5", "1.5"]), limits: independent).items.count == 3)
-        #expect(decode(body(["0.5", "0.7"]), kind: .reference).items.count == 3)
-    }
-
     @Test(arguments: [
         ("2026-11-23T10:00:00Z", 1_795_428_000_000), ("2026-11-23T10:00:00.5Z", 1_795_428_000_500),
         ("2026-11-23t10:00:00.123456789z", 1_795_428_000_123),
@@ -347,7 +303,7 @@ import Testing
 
     @Test func `names that mean something elsewhere are ordinary names`() throws {
         let names = [
-            "__proto__", "constructor", "toString", "A", "a", "é", "e\u{301}",
+            "__proto__", "constructor", "toString", "A", "a", "é", "\u{c9}",
             "x'); DROP TABLE events;--",
         ]
         let body = "{\"features\":{" + names.map { "\"\($0)\":1" }.joined(separator: ",") + "}}"

@@ -96,6 +96,26 @@ import Testing
         #expect(found.map(\.label) == [nil, "1", nil])
     }
 
+    @Test(arguments: [
+        (#"0.25,b-1,2026-03-01T12:00:00Z\n0.75,b-2,2026-03-01T12:00:01Z"#, "CSV", 2, 0),
+        (
+            #"{\"age\":3,\"SageMakerOutput\":0.25,\"SageMakerInferenceId\":\"b-1\",\"SageMakerInferenceTime\":\"2026-03-01T12:00:00Z\"}"#,
+            "JSON", 1, 1
+        ),
+    ])
+    func `a batch transform's rows have ids and times of their own`(
+        data: String, encoding: String, rowCount: Int, featureCount: Int
+    ) throws {
+        let line =
+            #"{"captureData":{"batchTransformOutput":{"mode":"OUTPUT","data":""# + data
+            + #"","encoding":""# + encoding
+            + #""}},"eventMetadata":{"eventId":"e","inferenceTime":"2026-03-02T00:00:00Z"}}"#
+        let found = rows(try decodeFile(line))
+        #expect(found.map(\.id) == ["b-1", "b-2"].prefix(rowCount).map { $0 })
+        #expect(found[0].time == EventTime(rfc3339: "2026-03-01T12:00:00Z".utf8))
+        #expect(found[0].value == 0.25 && found[0].features.count == featureCount)
+    }
+
     @Test func `foreign files may be one array`() throws {
         let lines = capturedSageMaker.split(separator: "\n")
         let array = "[\n" + lines.joined(separator: ",\n") + "\n]\n"

@@ -28,14 +28,19 @@ enum SageMakerLine {
         var rows: [WireRow] = []
         if let capture = line["captureData"] {
             let input = try payload(capture["endpointInput"], at: "/captureData/endpointInput")
-            let output = try payload(
-                capture["endpointOutput"] ?? capture["batchTransformOutput"],
-                at: "/captureData/endpointOutput")
-            rows = try pair(input, output, context)
+            if let output = capture["batchTransformOutput"] {
+                let found = try payload(output, at: "/captureData/batchTransformOutput")
+                rows = try batch(input, found, context)
+            } else {
+                let output = try payload(
+                    capture["endpointOutput"], at: "/captureData/endpointOutput")
+                rows = try pair(input, output, context)
+            }
             let segments = segments(metadata?["customAttributes"])
             for index in rows.indices {
-                rows[index].id = EventDecoder.rowID(id, index, of: rows.count)
-                rows[index].time = time
+                rows[index].id =
+                    rows[index].id ?? EventDecoder.rowID(id, index, of: rows.count)
+                rows[index].time = rows[index].time ?? time
                 rows[index].add(segments)
                 rows[index].fillSegments(context.schema)
                 rows[index].takeIdentity(context.schema)
@@ -87,6 +92,49 @@ enum SageMakerLine {
                 return WireValue.Member(String(parts[0]), .string(String(parts[1])))
             })
         return context.segments
+    }
+
+    /// The rows of a batch transform, whose output may hold each row's id and time: in JSON beside
+    /// `SageMakerOutput`, and there the input too where it was joined; in CSV as the last two columns.
+    private static func batch(
+        _ input: Payload?, _ output: Payload?, _ context: CaptureContext
+    ) throws(RecordDecodingError) -> [WireRow] {
+        switch output {
+        case .csv(let lines)?:
+            let marks = lines.map { fields -> (id: String?, time: EventTime?) in
+                guard fields.count > 2, let last = fields.last?.text,
+                    let time = EventTime(rfc3339: last)
+                else { return (nil, nil) }
+                return (value(fields[fields.count - 2]).name, time)
+            }
+            let outputs = zip(lines, marks).map { fields, mark in
+                mark.time == nil ? fields : Array(fields.dropLast(2))
+            }
+            var rows = try pair(input, .csv(outputs), context)
+            for (index, mark) in marks.enumerated() where rows.count == marks.count {
+                (rows[index].id, rows[index].time) = mark
+            }
+            return rows
+        case .json(.bytes(let bytes))?:
+            let value = try WireValue.parse(bytes, limits: context.limits)
+            guard let found = value["SageMakerOutput"], let members = value.object else {
+                return try pair(input, output, context)
+            }
+            let joined = members.filter { !$0.key.hasPrefix("SageMaker") }
+            var features: [[WireRow.Feature]] = []
+            if !joined.isEmpty {
+                features = [
+                    try InferenceTable.row(joined, at: "/captureData/batchTransformOutput")
+                ]
+            }
+            let outputs = try InferenceOutputs.rows(
+                .array([found]), at: "/SageMakerOutput", OutputKind(context.schema))
+            var rows = try Self.rows(features, outputs, context)
+            rows[0].id = value["SageMakerInferenceId"]?.name
+            rows[0].time = value["SageMakerInferenceTime"].flatMap { EventTime(wire: $0) }
+            return rows
+        default: return try pair(input, output, context)
+        }
     }
 
     private enum Payload {

@@ -96,6 +96,7 @@ struct EventRoutes {
     private func read(
         _ request: Request
     ) async throws -> (body: [UInt8], logged: LoggedRequest?) {
+        try RequestBody.checkCharset(request)
         guard forward != nil else { return (try await RequestBody.bytes(of: request), nil) }
         var request = request
         let limit = RequestBody.wireSizeBytesMax

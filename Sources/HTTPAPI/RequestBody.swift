@@ -110,6 +110,18 @@ enum RequestBody {
         }
     }
 
+    /// Refuses a body that says to be JSON in other than UTF-8.
+    static func checkCharset(_ request: Request) throws {
+        let value = (request.headers[.contentType] ?? "").lowercased()
+        let parts = value.split(separator: ";").map { $0.trimmingWhitespace() }
+        let charsets = parts.dropFirst().filter { $0.hasPrefix("charset=") }.map { $0.dropFirst(8) }
+        guard charsets.allSatisfy({ $0 == "utf-8" || $0 == "\"utf-8\"" }) else {
+            throw Problem(
+                .unsupportedMediaType, "unsupported-media-type", "Unsupported media type",
+                detail: "Content-Type \"\(value)\" found, UTF-8 expected", outcome: "not_stored")
+        }
+    }
+
     private static func checkType(_ request: Request) throws -> Substring {
         let value = request.headers[.contentType] ?? ""
         let parts = value.split(separator: ";").map {

@@ -34,6 +34,7 @@ struct TelemetryRoutes {
         do {
             try request.checkQuery(knowing: ["model"])
             let model = try request.uri.queryParameters["model"].map { try modelID(String($0)) }
+            try RequestBody.checkCharset(request)
             body = try await RequestBody.bytes(of: request)
             let limits = bodies.limits
             let schemas = bodies.runner.schemaLookup()

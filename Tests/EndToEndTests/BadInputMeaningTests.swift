@@ -208,6 +208,89 @@ extension EndToEndTests {
             #expect(try client.get("/readyz").status == 200)
         }
 
+        /// The same kinds of faults in what model servers log: 400 says that no repetition will be taken.
+        @Test(.timeLimit(.minutes(3)))
+        func `events with a fault are refused for good`() throws {
+            let site = try BadInputSite("events")
+            let attributes = [
+                "specversion": "1.0", "id": "1", "source": "s", "inferenceservicename": "bad",
+                "type": "org.kubeflow.serving.inference.request",
+            ]
+            func event(
+                _ what: String, _ changes: [String: String?], _ statuses: Set<Int> = [400],
+                _ types: [String] = ["invalid-field"], type: String = "application/json",
+                body: String = #"{"instances":[[1]]}"#
+            ) -> BadInput {
+                var found = attributes
+                for (name, value) in changes { found[name] = value }
+                let fields = found.sorted { $0.key < $1.key }.map { "ce-\($0.key): \($0.value)" }
+                return .post(
+                    "EV", what, statuses, types, to: "/v1/events", type: type, fields: fields, body)
+            }
+            func tensor(_ datatype: String, _ data: String, shape: String = "1") -> BadInput {
+                event(
+                    "\(datatype) of [\(data)] in [\(shape)]", [:],
+                    body: #"{"inputs":[{"name":"x","shape":[\#(shape)],"datatype":"\#(datatype)","#
+                        + #""data":[\#(data)]}]}"#)
+            }
+            let rows =
+                ["", "%00", "%ff", String(repeating: "x", count: 10_000)].map {
+                    (id: String) in event("the id \(id.prefix(9))", ["id": id])
+                }
+                + ["0", "-1", "1.5", "x", "2147483648"].map {
+                    (rate: String) in event("the rate \(rate)", ["sampledrate": rate])
+                }
+                + ["2026-13-01T00:00:00Z", "2026-11-23T12:30:60Z", "now"].map {
+                    (time: String) in event("the time \(time)", ["time": time])
+                }
+                + [
+                    event("the year 0", ["time": "0000-01-01T00:00:00Z"], [400], ["event-too-old"]),
+                    event(
+                        "the year 9999", ["time": "9999-12-31T23:59:59Z"], [400],
+                        ["event-in-future"]),
+                    event("no source", ["source": nil]), event("no type", ["type": ""]),
+                    event("another version", ["specversion": "2.0"]),
+                    event("a path as model", ["inferenceservicename": "../x"]),
+                    event(
+                        "Latin-1", [:], [415], ["unsupported-media-type"],
+                        type: "application/json; charset=latin1"),
+                    event(
+                        "too deep", [:], [400], ["too-deep"],
+                        body: String(repeating: "[", count: 65)),
+                    event(
+                        "a repeated key", [:], [400], ["malformed-json"],
+                        body: #"{"instances":[[1]],"instances":1}"#),
+                    event("NaN", [:], [400], ["malformed-json"], body: #"{"instances":[[NaN]]}"#),
+                    event("no rows' form", [:], body: #"{"instances":1}"#),
+                    event(
+                        "10,001 rows", [:], [413], ["batch-too-large"],
+                        body: #"{"instances":["# + String(repeating: "[1],", count: 10_000)
+                            + "[1]]}"),
+                    tensor("INT8", "128"), tensor("INT8", "-129"), tensor("UINT8", "-1"),
+                    tensor("UINT8", "256"), tensor("INT16", "32768"), tensor("UINT16", "65536"),
+                    tensor("INT32", "2147483648"), tensor("UINT32", "4294967296"),
+                    tensor("UINT64", "-1"),
+                    tensor("INT32", "1.5"), tensor("INT8", "1e3"), tensor("BOOL", "2"),
+                    tensor("FP32", "\"x\""), tensor("FP99", "1"), tensor("FP32", "1", shape: "-1"),
+                    tensor("FP32", "1", shape: "2"),
+                    tensor("FP32", "1", shape: "9223372036854775807,2"),
+                ]
+            try site.check(rows)
+            let taken = [
+                tensor("INT8", "127,-128,0", shape: "3"), tensor("UINT64", "9223372036854775807"),
+                tensor("INT8", "1.0"),
+            ]
+            for row in taken {
+                let connection = try RawConnection(port: site.site.server.port)
+                connection.send(row.bytes())
+                #expect(try connection.answer()?.status == 202, "\(row)")
+            }
+            let logs = try site.site.client.post(
+                "/v1/logs", Array("{}".utf8),
+                headers: ["Content-Type": "application/json; charset=utf-16"])
+            #expect(logs.status == 415 && logs.text.contains(#""code":3"#))
+        }
+
         /// Hashing has a secret, so that no names can be chosen to collide; what is bounded here is the work.
         @Test(.timeLimit(.minutes(3)))
         func `many names and much white space cost no more than their bytes`() throws {

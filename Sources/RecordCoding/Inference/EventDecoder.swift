@@ -96,6 +96,9 @@ public struct EventDecoder: Sendable {
             return .ignored("data in a blob")
         }
         let model = try model(of: event)
+        guard event.attributes["sampledrate"] == nil || event.weight != nil else {
+            throw InferenceBody.refusal("/sampledrate", "a whole number from 1 on is expected")
+        }
         let schema = schemaOf(model)
         switch role {
         case .request: return try request(event, model, schema, arrival)

@@ -36,6 +36,20 @@ struct Tensor: Equatable, Sendable {
 
         var isNumeric: Bool { self != .bool && self != .bytes }
 
+        /// The whole numbers that an element may be; all that fit here for real ones.
+        var range: ClosedRange<Int64> {
+            switch self {
+            case .uint8: 0...0xFF
+            case .uint16: 0...0xFFFF
+            case .uint32: 0...0xFFFF_FFFF
+            case .uint64: 0...Int64.max
+            case .int8: -0x80...0x7F
+            case .int16: -0x8000...0x7FFF
+            case .int32: -0x8000_0000...0x7FFF_FFFF
+            case .int64, .fp16, .bf16, .fp32, .fp64, .bool, .bytes: Int64.min...Int64.max
+            }
+        }
+
         /// Nil where elements differ in size.
         var sizeBytes: Int? {
             switch self {
@@ -152,7 +166,7 @@ extension Tensor {
             cells.append(.number(cell.wireValue.double ?? 0))
         case (.number(let number), _) where !datatype.isReal && datatype.isNumeric:
             // Some servers write whole numbers with a fraction, and half of UINT64 is beyond 63 bits.
-            if let whole = Int64(exactly: number) {
+            if let whole = Int64(exactly: number), datatype.range.contains(whole) {
                 cells.append(.integer(whole))
             } else if datatype == .uint64, (0...0x1p64).contains(number) {
                 cells.append(.number(number))
@@ -160,6 +174,9 @@ extension Tensor {
                 throw TensorProblem(
                     pointer: path + "/data", detail: "a value that is no \(datatype.rawValue)")
             }
+        case (.integer(let number), _) where !datatype.range.contains(number):
+            throw TensorProblem(
+                pointer: path + "/data", detail: "a value that is no \(datatype.rawValue)")
         case (.integer, .bytes), (.integer, .bool), (.number, .bytes), (.number, .bool), (.text, _),
             (.vector, _):
             throw TensorProblem(

@@ -94,7 +94,7 @@ struct MeasurementRoutes {
         }
         return MeasurementsQuestion(
             model: model, statistics: try statistics(values["statistic"]),
-            features: values["feature"]?.split(separator: ",").map { String($0) } ?? [],
+            features: try values["feature"].map { try list($0, of: "feature") } ?? [],
             version: values["version"], span: span, from: try time("from", in: values),
             to: try time("to", in: values), step: try step(values["step"], of: span),
             smoothing: try smoothing(values["smoothing"]), segment: try segment(values["segment"]),
@@ -112,16 +112,34 @@ struct MeasurementRoutes {
 
     private func fraction(_ text: String?) throws -> Double? {
         guard let text else { return nil }
-        guard let fraction = Double(text), (0...1).contains(fraction) else {
+        // Hexadecimal is a number to the standard library, and none here.
+        guard let fraction = Double(text), (0...1).contains(fraction),
+            !text.utf8.contains(where: { $0 | 0x20 == UInt8(ascii: "x") })
+        else {
             throw Problem.invalidParameter("q", "\"\(text)\" found; 0 to 1 expected")
         }
         return fraction
     }
 
+    /// The names of a list: none is empty, and none stands twice, because each is answered for each.
+    private func list(_ text: String, of parameter: String) throws -> [String] {
+        var known: Set<String> = []
+        return try text.split(separator: ",", omittingEmptySubsequences: false).map {
+            let name = String($0)
+            guard !name.isEmpty else {
+                throw Problem.invalidParameter(parameter, "names between commas expected")
+            }
+            guard known.insert(name).inserted else {
+                throw Problem.invalidParameter(parameter, "\"\(name.prefix(64))\" stands twice")
+            }
+            return name
+        }
+    }
+
     private func statistics(_ text: String?) throws -> [Statistic] {
         guard let text else { return Statistic.windowCases }
-        return try text.split(separator: ",").map { name in
-            guard let statistic = Statistic(rawValue: String(name)) else {
+        return try list(text, of: "statistic").map { name in
+            guard let statistic = Statistic(rawValue: name) else {
                 throw Problem.invalidParameter(
                     "statistic",
                     "\"\(name)\" is not known; "

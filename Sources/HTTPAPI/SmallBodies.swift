@@ -252,12 +252,16 @@ private func decodeBody<Wire: Decodable>(_ body: [UInt8]) throws(BodyError) -> W
         switch error {
         case .keyNotFound(let key, _):
             throw BodyError("/\(key.stringValue)", "missing")
-        case .typeMismatch(_, let context), .valueNotFound(_, let context):
+        // JSON it is, which is known; a number is out of its type's range, or has a fraction.
+        case .dataCorrupted(let context) where context.codingPath.isEmpty:
+            throw BodyError(
+                "", "a number has a fraction, or is out of range, where a whole one is expected")
+        case .typeMismatch(_, let context), .valueNotFound(_, let context),
+            .dataCorrupted(let context):
             let path = context.codingPath.map {
                 "/" + ($0.intValue.map { "\($0)" } ?? $0.stringValue)
             }
             throw BodyError(path.joined(), "another type was expected")
-        case .dataCorrupted: throw BodyError("", "the body is not JSON")
         @unknown default: throw BodyError("", "the body is not as expected")
         }
     } catch {

@@ -143,6 +143,40 @@ extension EndToEndTests {
             try BadInputSite("syntax").check(rows)
         }
 
+        /// TY of schemas: each with the place.
+        @Test(.timeLimit(.minutes(3)))
+        func `a schema's field of another type is refused with its place`() throws {
+            let site = try BadInputSite("fields")
+            let long = times(300, "x")
+            let rows = [
+                (#"{"task":1}"#, "/task"), (#"{"task":"Binary"}"#, "/task"), (#"{"x":1}"#, "/x"),
+                (#"{"pane":"7m"}"#, "/pane"), (#"{"horizon":"11y"}"#, "/horizon"),
+                (#"{"positive_label":""}"#, "/positive_label"), (#"{"scores":"any"}"#, "/scores"),
+                (#"{"segments":[""]}"#, "/segments"), (#"{"segments":["\#(long)"]}"#, "/segments"),
+                (#"{"features":[{"name":1}]}"#, "/features/0/name"),
+                (#"{"features":[{"name":"","kind":"numeric"}]}"#, "/features"),
+                (#"{"features":[{"name":"\#(long)","kind":"numeric"}]}"#, "/features"),
+                (
+                    #"{"features":[{"name":"a","kind":"vector","dimension":1.5}]}"#,
+                    ""
+                ),
+                (
+                    #"{"features":[{"name":"a","kind":"vector","dimension":9223372036854775808}]}"#,
+                    ""
+                ),
+            ]
+            for (schema, pointer) in rows {
+                let answer = try site.site.client.send(
+                    "PUT", "/v1/models/bad", headers: ["Content-Type": "application/json"],
+                    body: Array(schema.utf8))
+                let problem = try answer.decoded(as: Problem.self)
+                #expect(
+                    answer.status == 422 && problem.type.hasSuffix("invalid-field"), "\(schema)")
+                #expect(problem.errors?.map(\.pointer) == [pointer], "\(schema): \(answer.text)")
+            }
+            try site.check([])
+        }
+
         @Test(.timeLimit(.minutes(3)))
         func `what is not JSON is refused as a schema`() throws {
             let site = try BadInputSite("schema")

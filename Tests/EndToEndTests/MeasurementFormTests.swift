@@ -68,6 +68,10 @@ extension EndToEndTests {
                 ("smoothing=none", 400), ("from=-9223372036854775808", 400),
                 ("to=9223372036854775807", 400), ("from=soon", 400), ("statistic=psl", 400),
                 ("window=1d&window=2d", 400), ("color=red", 400), ("feature=nobody", 404),
+                // Each is answered for each, so that repeats would cost by their square.
+                ("statistic=" + Array(repeating: "psi", count: 1_500).joined(separator: ","), 400),
+                ("statistic=psi,psi", 400), ("statistic=", 400), ("statistic=psi,,ks", 400),
+                ("feature=", 400), ("feature=age,age", 400), ("q=0x1p-1", 400), ("q=nan", 400),
                 ("window=1m&from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z", 400),
             ]
 

@@ -77,6 +77,11 @@ public struct APIServer: Sendable {
                     options.limits.connectionCountMax + options.limits.reserveCountMax,
                     logger: logger)),
             onServerRunning: { channel in
+                // Between two looks for new connections all others have their turn: with the default of
+                // sixteen a look, a thousand that come at once keep the health check out for seconds.
+                try? await channel.setOption(
+                    .maxMessagesPerRead, value: ConnectionLimits.acceptCountMax
+                ).get()
                 await onListening(channel.localAddress?.port ?? configuration.port)
             },
             logger: logger)

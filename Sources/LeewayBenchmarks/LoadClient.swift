@@ -71,9 +71,14 @@ struct RecordBodies {
 
     var recordCount: Int { idStarts.count }
 
-    /// Makes a request of `count` records.
-    init(count: Int, seed: UInt64) {
-        let body = SyntheticRecords.ndjson(count: count, seed: seed)
+    /// Makes a request of `count` records, each followed by so many spaces.
+    init(count: Int, seed: UInt64, padding: Int = 0) {
+        var body = SyntheticRecords.ndjson(count: count, seed: seed)
+        if padding > 0 {
+            let spaces = [UInt8](repeating: 0x20, count: padding)
+            body = Array(
+                body.split(separator: 0x0A).joined(separator: spaces + [0x0A]) + spaces + [0x0A])
+        }
         let head = LoadConnection.head("/v1/predictions", size: body.count)
         let request = head + body
         func places(of text: String) -> [Int] {

@@ -9,6 +9,8 @@ public struct ConnectionLimits: Sendable {
     /// Further connections: only health is answered on them, and the rest is refused as overloaded.
     public var reserveCountMax: Int
 
+    /// New connections that are taken at a look.
+    static let acceptCountMax: UInt = 256
     /// Of a request line's target; a longer one is 414.
     static let targetSizeBytesMax = 8_192
     /// Of one header field; a larger one is 431.

@@ -131,7 +131,7 @@ extension EndToEndTests {
                     "FT-21: \(kind.rawValue): p50 \(text(0.5)), p99 \(text(0.99)), \(found.count) requests, "
                         + "RSS \(residentMebibytes(server)) MiB")
                 // O-4's ratio is printed and not held: the crowd and the healthy one run on the same cores.
-                #expect(worst < 1_000, "\(kind): \(worst) ms")
+                #expect(worst < 5_000, "\(kind): \(worst) ms")
                 #expect(server.isRunning)
                 #expect(try server.client.volume(of: "crowd") == Double(stream.index))
             }

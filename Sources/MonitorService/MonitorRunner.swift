@@ -248,19 +248,28 @@ public final class MonitorRunner: Sendable {
         _ inputs: [Input], claim: IdempotencyClaim? = nil
     ) async throws(SubmissionError) -> Receipt {
         let result = await withCheckedContinuation { continuation in
-            enqueue(inputs, claim: claim) { continuation.resume(returning: $0) }
+            do throws(SubmissionError) {
+                try enqueue(inputs, claim: claim) { continuation.resume(returning: $0) }
+            } catch {
+                continuation.resume(returning: .failure(error))
+            }
         }
         return try result.get()
     }
 
-    /// Queues the inputs behind all that were queued before, and calls `answer` when they are durable and
-    /// applied, all or none, or at once where they are refused.
+    /// Queues the inputs behind all that were queued before.
+    ///
+    /// - Parameters:
+    ///   - inputs: What is stored all or none.
+    ///   - claim: The sender's key.
+    ///   - answer: Called when they are durable and applied, or when that has failed.
+    /// - Throws: Why they were not queued.
     public func enqueue(
         _ inputs: [Input], claim: IdempotencyClaim? = nil,
         answer: @escaping @Sendable (Result<Receipt, SubmissionError>) -> Void
-    ) {
-        if isRefusedForRoom(inputs) { return answer(.failure(.storageFull)) }
-        if isTailLong, inputs.contains(where: \.isIngest) { return answer(.failure(.overloaded)) }
+    ) throws(SubmissionError) {
+        if isRefusedForRoom(inputs) { throw .storageFull }
+        if isTailLong, inputs.contains(where: \.isIngest) { throw .overloaded }
         let isSmall = GroupedEntry.isSmall(inputs)
         let entries = inputs.map {
             (input: $0, payload: isSmall ? nil : LogPayload.encode($0))
@@ -275,7 +284,7 @@ public final class MonitorRunner: Sendable {
             queue.sizeBytes += size
             return nil
         }
-        if let refusal { return answer(.failure(refusal)) }
+        if let refusal { throw refusal }
         wake.signal()
     }
 

@@ -18,6 +18,7 @@ struct ReplayFold {
     private var isMixed = false
     /// Pieces that are decoded and not yet durable and applied.
     private static let pendingCountMax = 8
+    private static let overloadPause = Duration.milliseconds(10)
     private var pendingCount = 0
     private let answers: AsyncStream<Result<Receipt, SubmissionError>>.Continuation
     private var answer: AsyncStream<Result<Receipt, SubmissionError>>.AsyncIterator
@@ -75,9 +76,17 @@ struct ReplayFold {
     private mutating func submit(_ inputs: [Input]) async throws -> ReplayCounts {
         var counts = ReplayCounts()
         while pendingCount >= Self.pendingCountMax { counts += try await finishOne() }
-        if !inputs.isEmpty {
-            pendingCount += 1
-            runner.enqueue(inputs) { [answers] in answers.yield($0) }
+        while !inputs.isEmpty {
+            do throws(SubmissionError) {
+                try runner.enqueue(inputs) { [answers] in answers.yield($0) }
+                pendingCount += 1
+                break
+            } catch {
+                // The log is longer than the last snapshot allows; the next one is being written.
+                guard error == .overloaded else { throw error }
+                counts += try await finish()
+                try await Task.sleep(for: Self.overloadPause)
+            }
         }
         return counts
     }

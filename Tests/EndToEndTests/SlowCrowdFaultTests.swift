@@ -138,6 +138,34 @@ extension EndToEndTests {
         }
 
         @Test(.timeLimit(.minutes(2)))
+        func `large bodies have their room before they are read, and the slow lose it`() throws {
+            let site = try Site("announced")
+            let head =
+                "POST /v1/predictions HTTP/1.1\r\nHost: localhost\r\n"
+                + "Content-Type: application/x-ndjson\r\nContent-Length: \(8 << 20)\r\n\r\n"
+            let crowd = try (0..<7).map { _ in
+                let connection = try RawConnection(port: site.server.port)
+                connection.send(head)
+                return connection
+            }
+            // O-2: one is refused at its head, whichever comes last; who sends little is in nobody's way.
+            #expect(wait(upTo: 1.5) { crowd.count { !$0.poll() } == 1 })
+            let refused = try #require(crowd.first { !$0.poll() })
+            let refusal = try #require(try refused.answer())
+            #expect(refusal.status == 503 && refusal.headers["retry-after"] != nil)
+            #expect(refusal.text.contains("not_stored"))
+            var stream = RecordStream(model: "announced", startingAt: monday, seed: 28)
+            try site.client.ingest(stream.next(3).map(\.prediction))
+
+            let large = ndjson(stream.next(1_000).map(\.prediction))
+            #expect(large.count > 1 << 16)
+            let isTaken = try wait(upTo: 5) {
+                try site.client.post("/v1/predictions", large).status == 202
+            }
+            #expect(isTaken && crowd.count { $0.poll() } == 6)
+        }
+
+        @Test(.timeLimit(.minutes(2)))
         func `a thousand handshakes that stall are ended in time, and keep nobody out`() throws {
             guard let openssl = CommandRun.installed("openssl"),
                 let curl = CommandRun.installed("curl")

@@ -2,8 +2,10 @@ import Synchronization
 
 /// This is the memory that bodies of unanswered requests share, in bytes that have arrived.
 ///
-/// It counts arrived bytes and not announced ones: else eight slow clients that announce much and
-/// send little would keep everybody else out.
+/// A large body takes what it announces, at its head: were it let in by what has arrived, many would be
+/// let in, and none would end. What does not arrive soon is given back, and a quarter is left for bodies that
+/// announce nothing or little: else eight slow clients that announce much and send little would keep
+/// everybody else out.
 final class BodyBudget: Sendable {
     let limitBytes: Int
     private let used = Atomic<Int>(0)
@@ -17,6 +19,14 @@ final class BodyBudget: Sendable {
     func take(_ size: Int) -> Bool {
         let sum = used.add(size, ordering: .relaxed).newValue
         if sum <= limitBytes { return true }
+        give(size)
+        return false
+    }
+
+    /// Takes what a large body announces, or nothing where that would leave too little for others.
+    func takeAnnounced(_ size: Int) -> Bool {
+        let sum = used.add(size, ordering: .relaxed).newValue
+        if sum <= limitBytes / 4 * 3 { return true }
         give(size)
         return false
     }

@@ -37,6 +37,8 @@ public struct ConnectionLimits: Sendable {
     /// A body must bring `bodyWindowSizeBytesMin` in each of these: 16 KiB/s.
     static let bodyWindow = TimeAmount.seconds(10)
     static let bodyWindowSizeBytesMin = 160 << 10
+    /// After a head, what is announced and has not arrived is no longer kept free.
+    static let announcementTime = TimeAmount.seconds(2)
     /// From a head to the last byte of its body, whatever its rate.
     static let bodyTime = TimeAmount.seconds(120)
     /// From a write to the moment when the kernel has taken all of it.

@@ -3,8 +3,10 @@ import NIOHTTP1
 
 /// This is one request on a connection and its answer, in the order of arrival.
 struct Exchange {
-    /// Body bytes that have arrived and are held by the budget.
+    /// Body bytes that have arrived.
     var bodySize = 0
+    /// What the budget holds for it: what has arrived, and for a while what is announced.
+    var heldSize = 0
     var isBodyComplete = false
     /// True where the client waits for `100 Continue` before it sends the body.
     var awaitsContinue = false

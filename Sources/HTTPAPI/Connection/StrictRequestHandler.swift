@@ -50,7 +50,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         tick?.cancel()
         tick = nil
         failBody(context)
-        for exchange in exchanges { gate.budget.give(exchange.bodySize) }
+        for exchange in exchanges { gate.budget.give(exchange.heldSize) }
         exchanges.removeAll()
         gate.registry.closed(entry)
         context.fireChannelInactive()
@@ -85,6 +85,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         case .body(var pace):
             // Where we have asked for nothing, the sender is not slow, we are.
             if !isReadWanted { pace.pardon(at: now) }
+            if now - pace.start > ConnectionLimits.announcementTime { giveBackAnnounced() }
             let fault = pace.fault(at: now)
             reading = .body(pace)
             if let fault { end(with: .requestTimeout(fault), context) }
@@ -117,6 +118,13 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         default: break
         }
         context.fireUserInboundEventTriggered(event)
+    }
+
+    /// What has not arrived in time is room for others.
+    private func giveBackAnnounced() {
+        guard let last = exchanges.last, last.heldSize > last.bodySize else { return }
+        gate.budget.give(last.heldSize - last.bodySize)
+        exchanges[exchanges.index(before: exchanges.endIndex)].heldSize = last.bodySize
     }
 
     // MARK: - In
@@ -163,6 +171,15 @@ final class StrictRequestHandler: ChannelDuplexHandler {
             return end(with: .overloaded("too many connections"), context)
         }
         exchange.refusal = gate.refusal(of: &head, from: context.channel)
+        if exchange.refusal == nil, !head.hasSmallBody,
+            let length = head.headers.first(name: "Content-Length").flatMap({ Int($0) })
+        {
+            if gate.budget.takeAnnounced(length) {
+                exchange.heldSize = length
+            } else {
+                exchange.refusal = .overloaded("too many bodies wait")
+            }
+        }
         exchange.awaitsContinue =
             head.version == .http1_1 && head.headers.contains(name: "Expect")
         if let refusal = exchange.refusal, exchange.awaitsContinue || !head.hasSmallBody {
@@ -185,8 +202,12 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         guard exchanges[last].bodySize <= ConnectionLimits.bodySizeBytesMax - size else {
             return end(with: .bodyTooLarge(ConnectionLimits.bodySizeBytesMax), context)
         }
-        guard gate.budget.take(size) else {
-            return end(with: .overloaded("too many bodies wait"), context)
+        let missing = exchanges[last].bodySize + size - exchanges[last].heldSize
+        if missing > 0 {
+            guard gate.budget.take(missing) else {
+                return end(with: .overloaded("too many bodies wait"), context)
+            }
+            exchanges[last].heldSize += missing
         }
         exchanges[last].bodySize += size
         exchanges[last].awaitsContinue = false
@@ -236,6 +257,11 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         ending = problem
         gathered = nil
         reading = .nothing(until: nil)
+        // Of a body that is cut nothing is kept, and the connection may linger.
+        if let last = exchanges.last, !last.isBodyComplete {
+            gate.budget.give(last.heldSize)
+            exchanges[exchanges.index(before: exchanges.endIndex)].heldSize = 0
+        }
         answerEnding(context)
     }
 
@@ -316,7 +342,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
     /// A flush into a connection that was reset ends it at once: then all are forgotten already.
     private func finishFirst(closes: Bool, _ context: ChannelHandlerContext) {
         guard let first = exchanges.popFirst() else { return }
-        gate.budget.give(first.bodySize)
+        gate.budget.give(first.heldSize)
         if closes {
             linger(context)
         } else {

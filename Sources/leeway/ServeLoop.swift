@@ -23,16 +23,18 @@ struct ServeLoop {
     }
 
     func run() async throws {
+        let (endings, continuation) = AsyncStream<Ending>.makeStream()
+        let (watched, watching) = AsyncStream<Void>.makeStream()
+        Task {
+            await StopSignal().wait { watching.finish() }
+            continuation.yield(.signal)
+        }
+        for await _ in watched {}
         let running = Task { [service] in try await service.run() }
         let serving = Task { [server] in try await server.run() }
-        let (endings, continuation) = AsyncStream<Ending>.makeStream()
-        let watching = Task { [service] in try await service.watchStorage() }
-        for task in [running, serving, watching] {
+        let room = Task { [service] in try await service.watchStorage() }
+        for task in [running, serving, room] {
             Task { continuation.yield(.end(await task.result)) }
-        }
-        Task {
-            await StopSignal().wait()
-            continuation.yield(.signal)
         }
         for await ending in endings {
             switch ending {
@@ -94,19 +96,26 @@ struct ServeLoop {
 
 /// This waits for SIGTERM or SIGINT; a second one ends the process at once.
 final class StopSignal: Sendable {
-    func wait() async {
+    /// Calls `body` when it watches, and returns after a signal.
+    ///
+    /// Until then a signal ends the process, as it does before: were it ignored meanwhile, it would be lost.
+    func wait(_ body: () -> Void = {}) async {
         let (stream, continuation) = AsyncStream<Void>.makeStream()
-        let sources = [SIGTERM, SIGINT].map { number in
-            signal(number, SIG_IGN)
+        var sources: [any DispatchSourceSignal] = []
+        for number in [SIGTERM, SIGINT] {
             let source = DispatchSource.makeSignalSource(
                 signal: number, queue: DispatchQueue.global())
             source.setEventHandler {
                 continuation.yield()
                 signal(number, SIG_DFL)
             }
-            source.activate()
-            return source
+            await withCheckedContinuation { registration in
+                source.setRegistrationHandler { registration.resume() }
+                source.activate()
+            }
+            sources.append(source)
         }
+        body()
         for await _ in stream { break }
         for source in sources { source.cancel() }
     }

@@ -49,12 +49,13 @@ extension EndToEndTests {
             let rules = folder.appendingPathComponent("rules")
             try FileManager.default.createDirectory(at: rules, withIntermediateDirectories: true)
             for round in 0..<4 * roundCount {
-                // Without SIGKILL: `timeout` waits until the process is gone.
+                // A signal that is lost shows as 137.
                 let run = try CommandRun(
                     "/usr/bin/env",
                     [
-                        "timeout", "-s", "TERM", "0.0\(1 + round % 9)", CommandRun.leeway, "serve",
-                        "--listen", "127.0.0.1:0", "--data", data.path, "--rules", rules.path,
+                        "timeout", "-k", "30", "-s", "TERM", "0.0\(1 + round % 9)",
+                        CommandRun.leeway, "serve", "--listen", "127.0.0.1:0", "--data", data.path,
+                        "--rules", rules.path,
                         "--drain-seconds", "0",
                     ])
                 #expect(run.status == 124 && !run.errors.contains("Fatal"), "\(run.errors)")

@@ -7,19 +7,9 @@ final class LoadConnection {
 
     init(port: UInt16) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let status = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
+        guard connectToLoopback(descriptor, port: port) == 0 else {
+            throw BenchmarkError("connect: errno \(errno)")
         }
-        guard status == 0 else { throw BenchmarkError("connect: errno \(errno)") }
-        var isOn: Int32 = 1
-        setsockopt(
-            descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &isOn, socklen_t(MemoryLayout<Int32>.size))
     }
 
     deinit { close(descriptor) }
@@ -128,5 +118,21 @@ struct RecordBodies {
         }
         let body = Array(text.utf8)
         return LoadConnection.head("/v1/ground-truth", size: body.count) + body
+    }
+}
+
+/// Connects a socket to a port of this machine, without Nagle's delay; what `connect` returned.
+func connectToLoopback(_ descriptor: Int32, port: UInt16) -> Int32 {
+    var isOn: Int32 = 1
+    setsockopt(
+        descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &isOn, socklen_t(MemoryLayout<Int32>.size))
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    return withUnsafePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
     }
 }

@@ -56,22 +56,11 @@ final class OverloadClient {
         let descriptor = socket(
             AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { throw BenchmarkError("socket: errno \(errno)") }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let status = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
+        let status = connectToLoopback(descriptor, port: port)
         guard status == 0 || errno == EINPROGRESS else {
             close(descriptor)
             throw BenchmarkError("connect: errno \(errno)")
         }
-        var isOn: Int32 = 1
-        setsockopt(
-            descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &isOn, socklen_t(MemoryLayout<Int32>.size))
         connections[index] = Connection(descriptor: descriptor)
         polled[index] = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     }

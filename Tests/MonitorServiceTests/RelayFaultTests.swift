@@ -49,7 +49,8 @@ import Testing
     private func pass(_ worker: RelayWorker, _ filing: RetrainingRequest) async throws {
         let filed = try await worker.file([filing])
         #expect(filed.fault == nil && filed.reports.allSatisfy { $0.state == .pending })
-        let trained = try relayedRequest(filing.id, model: filing.model.rawValue, state: .succeeded)
+        var trained = try relayedRequest(filing.id, model: filing.model.rawValue, state: .succeeded)
+        trained.verification = helped
         #expect(try await worker.exchange([trained]).isEmpty)
         let outcome = try await worker.deliverVerdicts([trained])
         #expect(outcome.fault == nil)
@@ -183,8 +184,9 @@ import Testing
 private let torture = ProcessInfo.processInfo.environment["LEEWAY_TORTURE"]
 
 /// A request as the state machine gives it to the relay.
-private func relayedRequest(
-    _ id: String, model name: String, state: RetrainingState = .filing
+func relayedRequest(
+    _ id: String, model name: String = "m", state: RetrainingState = .filing,
+    parameters: [String: String] = [:]
 ) throws -> RetrainingRequest {
     let model = try #require(ModelID(name))
     let time = EventTime(milliseconds: 1_000)
@@ -195,12 +197,13 @@ private func relayedRequest(
         id: id, rule: "Decay", model: model, modelVersion: "1", queue: "default", priority: 100,
         needsApproval: false, state: state, createdAt: time,
         trainingWindow: TimeWindow(start: time, end: time), alert: alert, reference: nil,
-        parameters: [:])
-    guard state == .succeeded else { return request }
-    request.newVersion = "2"
-    request.verification = Verification(
-        verdict: .helped, statistic: .accuracy, oldVersion: "1", newVersion: "2", before: 0.8,
-        after: 0.9, beforeCount: 100, afterCount: 100, effect: 0.1, effectLower: 0.05,
-        effectUpper: 0.15, decidedAt: EventTime(milliseconds: 2_000), method: "m")
+        parameters: parameters)
+    request.newVersion = state == .succeeded ? "2" : nil
     return request
 }
+
+private let helped = Verification(
+    verdict: .helped, statistic: .accuracy, oldVersion: "1", newVersion: "2", before: 0.8,
+    after: 0.9,
+    beforeCount: 100, afterCount: 100, effect: 0.1, effectLower: 0.05, effectUpper: 0.15,
+    decidedAt: EventTime(milliseconds: 2_000), method: "m")

@@ -34,24 +34,6 @@ import Testing
         return queue
     }
 
-    private func request(
-        _ id: String, model name: String = "m", state: RetrainingState = .filing,
-        parameters: [String: String] = [:]
-    ) throws -> RetrainingRequest {
-        let model = try #require(ModelID(name))
-        let time = EventTime(milliseconds: 1_000)
-        let alert = Alert(
-            rule: "Decay", group: "g", model: model, feature: nil, phase: .firing, labels: [:],
-            annotations: [:], since: time, expression: "accuracy(window: 1d) < 0.8")
-        var request = RetrainingRequest(
-            id: id, rule: "Decay", model: model, modelVersion: "1", queue: "default", priority: 100,
-            needsApproval: false, state: state, createdAt: time,
-            trainingWindow: TimeWindow(start: time, end: time), alert: alert, reference: nil,
-            parameters: parameters)
-        request.newVersion = state == .succeeded ? "2" : nil
-        return request
-    }
-
     private func store(_ request: RetrainingRequest) throws {
         try store.commit(
             snapshot: nil,
@@ -78,9 +60,9 @@ import Testing
     @Test func `a refused filing is set aside with its reason, and those behind it are filed`()
         async throws
     {
-        let large = try request(
+        let large = try relayedRequest(
             "large", parameters: ["text": randomText(of: 400_000)])
-        let small = try request("small", model: "n")
+        let small = try relayedRequest("small", model: "n")
         try store(large)
         try store(small)
 
@@ -101,13 +83,13 @@ import Testing
 
     @Test func `a report over the API is written through, and its verdict after it`() async throws {
         let worker = worker()
-        let filing = try request("a")
+        let filing = try relayedRequest("a")
         try store(filing)
         _ = try await worker.file([filing])
         let queue = try queue()
         #expect(try queue.states(ofKeys: ["a"]).map(\.state) == ["pending"])
 
-        var trained = try request("a", state: .succeeded)
+        var trained = try relayedRequest("a", state: .succeeded)
         try storeVerdict(&trained)
         // The verdict waits: the row has not succeeded yet.
         _ = try await worker.deliverVerdicts([trained])
@@ -128,7 +110,7 @@ import Testing
     @Test func `a report made while PostgreSQL was away is filed final: no worker can claim it`()
         async throws
     {
-        let trained = try request("a", state: .succeeded)
+        let trained = try relayedRequest("a", state: .succeeded)
         try store(trained)
 
         let outcome = try await worker().file([trained])
@@ -144,19 +126,19 @@ import Testing
         async throws
     {
         let worker = worker()
-        let filing = try request("a")
+        let filing = try relayedRequest("a")
         try store(filing)
         _ = try await worker.file([filing])
         let queue = try queue()
         try queue.allow(role: "postgres", queue: "default")
-        let pending = try request("a", state: .pending)
+        let pending = try relayedRequest("a", state: .pending)
         #expect(try await worker.exchange([pending]).isEmpty)
 
         let lease = try #require(try queue.claim(worker: "w"))
         #expect(try await worker.exchange([pending]).map(\.state) == [.claimed])
         #expect(try await worker.exchange([pending]).isEmpty)
         // The API says running; PostgreSQL shows what it showed before, so ours is the newer.
-        let running = try request("a", state: .running)
+        let running = try relayedRequest("a", state: .running)
         #expect(try await worker.exchange([running]).isEmpty)
         #expect(try queue.states(ofKeys: ["a"]).map(\.state) == ["running"])
         _ = try queue.complete(id: lease.id, token: lease.leaseToken, result: "{}")
@@ -167,13 +149,13 @@ import Testing
         async throws
     {
         let worker = worker()
-        let filing = try request("a")
+        let filing = try relayedRequest("a")
         try store(filing)
         _ = try await worker.file([filing])
         let queue = try queue()
         let id = try #require(try queue.states(ofKeys: ["a"]).first?.requestID)
         _ = try queue.cancel(id: id)
-        var trained = try request("a", state: .succeeded)
+        var trained = try relayedRequest("a", state: .succeeded)
         try storeVerdict(&trained)
 
         _ = try await worker.exchange([trained])

@@ -33,7 +33,7 @@ public final class Service: Sendable {
     private let isReady = Mutex(false)
     private let isDraining = Mutex(false)
     private let startedAt = WallClock.now()
-    private let clocks = Mutex(ClockWatch())
+    private let clock = SteadyClock()
     private let space: @Sendable (String) -> DiskSpace?
 
     /// Opens the data directory and recovers.
@@ -59,6 +59,7 @@ public final class Service: Sendable {
             directory: configuration.dataDirectory, runner: runner, logger: logger)
         self.store = store
         self.runner = runner
+        store.readTime { [clock] in clock.now().milliseconds }
     }
 
     /// Opens the log and recovers; once more with what can be read of it where some cannot.
@@ -157,9 +158,12 @@ public final class Service: Sendable {
     private func watchSpace() async {
         while !Task.isCancelled {
             runner.observe(space(configuration.dataDirectory))
-            let jump = clocks.withLock { $0.observe(WallClock.now(), at: .now) }
-            if let jump {
-                logger.warning("the wall clock has jumped", metadata: ["milliseconds": "\(jump)"])
+            if let jump = clock.look(), jump.isSaid {
+                logger.warning(
+                    "the wall clock has jumped",
+                    metadata: [
+                        "milliseconds": "\(jump.milliseconds)", "jumps": "\(clock.jumpCount)",
+                    ])
             }
             try? await Task.sleep(for: .milliseconds(500))
         }
@@ -172,10 +176,9 @@ public final class Service: Sendable {
                 // Event time says nothing of when records came, unless somebody has said how long.
                 let isTimed =
                     configuration.clock == .wall || configuration.logKeeping.span != .horizon
-                let isTrusted = clocks.withLock { $0.isTrusted(at: .now) }
                 try await runner.decideLogStart(
                     keeping: configuration.logKeeping,
-                    at: isTimed && isTrusted ? WallClock.now() : nil)
+                    at: isTimed && clock.isTrusted ? WallClock.now() : nil)
                 while try runner.removeTrimmedEntries() {
                     try await Task.sleep(for: .milliseconds(100))
                 }
@@ -189,7 +192,8 @@ public final class Service: Sendable {
         }
     }
 
-    /// The clock's reading goes through the log, so that a replay sees the same time.
+    /// The clock's reading goes through the log, so that a replay sees the same time; a jump does not, because the
+    /// rules' time never goes back.
     private func tick() async {
         while !Task.isCancelled {
             let shortest =
@@ -198,7 +202,7 @@ public final class Service: Sendable {
             let hasModels = try? await runner.read { !$0.collector.models.isEmpty }
             guard !Task.isCancelled, hasModels == true else { continue }
             do {
-                _ = try await runner.submit([.tick(WallClock.now())])
+                _ = try await runner.submit([.tick(clock.now())])
             } catch {
                 logger.warning("a tick was not taken", metadata: ["reason": "\(error)"])
             }
@@ -304,7 +308,7 @@ public final class Service: Sendable {
             ("started_at", .string("\(startedAt)")), ("position", .int(position)),
             ("applied", .int(position)), ("models", .int(Int64(ids))),
             ("clock", .string(configuration.clock.rawValue)),
-            ("clock_jump_total", .int(Int64(clocks.withLock { $0.jumpCount }))),
+            ("clock_jump_total", .int(Int64(clock.jumpCount))),
             (
                 "log",
                 .object([

@@ -96,7 +96,7 @@ extension SQLiteStore {
         func count() -> Int { keyCounts.withLock { $0[project] ?? 0 } }
         if count() < countMax { return true }
         let changes = try attempt {
-            try writer.write { try Self.dropExpired(from: $0, at: Self.milliseconds()) }
+            try writer.write { try Self.dropExpired(from: $0, at: now) }
         }
         keyCounts.withLock { $0.merge(changes) { $0 + $1 } }
         return count() < countMax
@@ -120,10 +120,10 @@ extension SQLiteStore {
     ///
     /// - Returns: By how many the keys of each project have changed.
     static func insert(
-        _ records: [IdempotencyRecord], after position: Int64, into database: Database
+        _ records: [IdempotencyRecord], after position: Int64, at now: Int64,
+        into database: Database
     ) throws -> [String: Int] {
         guard !records.isEmpty else { return [:] }
-        let now = milliseconds()
         var changes = try dropExpired(from: database, at: now)
         let statement = try database.cachedStatement(
             sql: """
@@ -219,7 +219,7 @@ extension SQLiteStore {
                         SELECT fingerprint, status, answer, crc FROM idempotency
                         WHERE scope = ? AND key = ? AND created_at >= ?
                         """,
-                    arguments: [scope, key, Self.milliseconds() - Self.idempotencyMilliseconds])
+                    arguments: [scope, key, now - Self.idempotencyMilliseconds])
                 return try row.flatMap { row in
                     let fingerprint: Data = try Self.value(row, 0)
                     let record = IdempotencyRecord(

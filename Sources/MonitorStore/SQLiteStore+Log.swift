@@ -31,7 +31,8 @@ extension SQLiteStore {
                     link = Self.link(after: link, position, payload)
                     try statement.execute(arguments: [position, Data(payload), Int64(link)])
                 }
-                keyChanges = try Self.insert(records, after: start.position, into: database)
+                keyChanges = try Self.insert(
+                    records, after: start.position, at: now, into: database)
             }
             tail.withLock { [position, link] in $0 = (position, link) }
             mark?.write(DurableMark.Value(position: position, link: link, isClosed: false))

@@ -53,16 +53,15 @@ extension SQLiteStore {
                 try Self.settle(settled, in: database)
                 guard let snapshot else { return }
                 unfoldedSizeBytes.withLock { $0 += snapshot.bytes.count }
-                try Self.insert(snapshot, position, retention, into: database)
+                try Self.insert(snapshot, position, retention, at: now, into: database)
             }
         }
     }
 
     private static func insert(
         _ snapshot: StoredSnapshot, _ position: Int64, _ retention: LogRetention,
-        into database: Database
+        at now: Int64, into database: Database
     ) throws {
-        let now = milliseconds()
         let isMilestone = try isMilestoneDue(retention, at: now, in: database)
         try database.execute(
             sql: """

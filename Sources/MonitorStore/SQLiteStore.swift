@@ -48,6 +48,8 @@ public final class SQLiteStore: Sendable {
     private let failure = Mutex<String?>(nil)
     /// How much of the log is kept.
     let retention = Mutex(LogRetention())
+    /// The clock of what is stored, in milliseconds since the epoch.
+    private let clock = Mutex<@Sendable () -> Int64>({ SQLiteStore.milliseconds() })
     /// Keys of batches that are kept, by project.
     let keyCounts = Mutex<[String: Int]>([:])
 
@@ -121,6 +123,14 @@ public final class SQLiteStore: Sendable {
         mark?.write(DurableMark.Value(position: position, link: end.link, isClosed: false))
         mark?.flush()
     }
+
+    /// Says which clock tells how old keys and snapshots are; the wall clock until then.
+    public func readTime(_ clock: @escaping @Sendable () -> Int64) {
+        self.clock.withLock { $0 = clock }
+    }
+
+    /// This is the clock's reading.
+    var now: Int64 { clock.withLock { $0 }() }
 
     /// This is a column's value; a damaged page may hold another type, on which `row[index]` traps.
     static func value<Value: DatabaseValueConvertible>(

@@ -75,9 +75,10 @@ enum FaultRig {
     /// How long a test may take: in `make torture` as long as it likes.
     static let minuteLimit = roundCount > 2 ? 240 : 3
 
-    static func library(in folder: URL) throws -> String {
-        let source = Repository.root.appendingPathComponent("Tests/Faults/faults.c").path
-        let library = folder.appendingPathComponent("faults.so").path
+    /// Compiles a library of `Tests/Faults` that is loaded before the others.
+    static func library(_ name: String = "faults", in folder: URL) throws -> String {
+        let source = Repository.root.appendingPathComponent("Tests/Faults/\(name).c").path
+        let library = folder.appendingPathComponent("\(name).so").path
         let compiler = try #require(CommandRun.installed("clang", "cc", "gcc"))
         let run = try CommandRun(compiler, ["-O1", "-shared", "-fPIC", "-o", library, source])
         try #require(run.status == 0, "\(run.errors)")

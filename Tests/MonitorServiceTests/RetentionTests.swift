@@ -189,25 +189,4 @@ import Testing
         #expect(try store.isTrimmed)
         #expect(try store.snapshotPositions() == [6, 5, 1])
     }
-
-    @Test func `a clock that jumps is not believed for an hour`() {
-        var watch = ClockWatch()
-        let start = ContinuousClock.now
-        let wall = EventTime(milliseconds: Self.start)
-        func look(_ seconds: Int64, _ offset: Int64 = 0) -> Int64? {
-            watch.observe(
-                wall.advanced(byMilliseconds: 1_000 * seconds + offset),
-                at: start + .seconds(seconds))
-        }
-        #expect(look(0) == nil)
-        #expect(look(1, 900) == nil)
-        #expect(!watch.isTrusted(at: start + .seconds(1)))
-        #expect(watch.isTrusted(at: start + .seconds(3_600)))
-        #expect(look(3_600, 86_400_000) == 86_399_100)
-        #expect(!watch.isTrusted(at: start + .seconds(3_601)))
-        #expect(look(3_602, 86_400_000) == nil)
-        #expect(look(3_603) == -86_400_000)
-        #expect(watch.jumpCount == 2)
-        #expect(watch.isTrusted(at: start + .seconds(7_203)))
-    }
 }

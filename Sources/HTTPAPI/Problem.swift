@@ -58,6 +58,9 @@ struct Problem: Error, HTTPResponseError {
     }
 
     func response(from request: Request, context: some RequestContext) throws -> Response {
+        if let encoding = TelemetryRoutes.encoding(of: request) {
+            return TelemetryRoutes.failure(self, encoding)
+        }
         var fields = headers
         fields[.contentType] = "application/problem+json"
         fields[.cacheControl] = "no-store"

@@ -3,6 +3,7 @@ import Hummingbird
 import MonitorService
 import MonitoringDomain
 import NIOCore
+import NIOHTTP1
 import RecordCoding
 
 /// This is the receiver of OTLP over HTTP, for logs: `/v1/logs`, in protobuf or JSON.
@@ -18,8 +19,34 @@ struct TelemetryRoutes {
 
     /// True for a request that exporters send to a URL without a path.
     static func isExport(_ request: Request) -> Bool {
-        TelemetryEncoding(contentType: request.headers[.contentType] ?? "") == .protobuf
-            && !request.headers.contains { $0.name.canonicalName.hasPrefix("ce-") }
+        request.uri.path == "/" && encoding(of: request) != nil
+    }
+
+    /// This is the encoding in which a sender of logs is answered, also by whoever refuses it before the
+    /// route is asked; nil where the request is no export.
+    static func encoding(of request: Request) -> TelemetryEncoding? {
+        guard request.method == .post else { return nil }
+        return encoding(
+            path: request.uri.path, contentType: request.headers[.contentType],
+            isEvent: request.headers.contains { $0.name.canonicalName.hasPrefix("ce-") })
+    }
+
+    /// The same of a head that no route has seen yet.
+    static func encoding(of head: HTTPRequestHead) -> TelemetryEncoding? {
+        guard head.method == .POST else { return nil }
+        return encoding(
+            path: String(head.uri.prefix { $0 != "?" }),
+            contentType: head.headers.first(name: "Content-Type"),
+            isEvent: head.headers.contains { $0.name.lowercased().hasPrefix("ce-") })
+    }
+
+    private static func encoding(
+        path: String, contentType: String?, isEvent: Bool
+    ) -> TelemetryEncoding? {
+        guard path == "/" || path == "/v1/logs" else { return nil }
+        let encoding = TelemetryEncoding(contentType: contentType ?? "")
+        if path == "/v1/logs" { return encoding ?? .json }
+        return encoding == .protobuf && !isEvent ? .protobuf : nil
     }
 
     func logs(_ request: Request) async throws -> Response {
@@ -74,21 +101,9 @@ struct TelemetryRoutes {
         }
     }
 
-    private static func failure(_ problem: Problem, _ encoding: TelemetryEncoding) -> Response {
-        // An exporter drops what is answered with 507, and comes again after 503.
-        let status = problem.status.code == 507 ? .serviceUnavailable : problem.status
-        // INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE, and UNKNOWN for the rest.
-        let code: UInt8 =
-            switch status.code {
-            case 400, 415, 422: 3
-            case 413, 429: 8
-            case 503: 14
-            default: 2
-            }
-        var response = response(
-            status,
-            TelemetryAnswer.failure(
-                code: code, reason: "\(problem.title): \(problem.detail)", encoding), encoding)
+    static func failure(_ problem: Problem, _ encoding: TelemetryEncoding) -> Response {
+        let problem = problem.forExporters
+        var response = response(problem.status, problem.telemetry(encoding), encoding)
         for field in problem.headers { response.headers[field.name] = field.value }
         return response
     }
@@ -100,5 +115,33 @@ struct TelemetryRoutes {
             status: status,
             headers: [.contentType: encoding.contentType, .cacheControl: "no-store"],
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
+    }
+}
+
+extension Problem {
+    /// The problem as exporters understand it: they drop what is answered with 507, and come again after
+    /// 503.
+    var forExporters: Problem {
+        guard status.code == 507 else { return self }
+        return Problem(
+            .serviceUnavailable, type, title, detail: detail, outcome: outcome, headers: headers)
+    }
+
+    /// This is the problem as a `google.rpc.Status`.
+    func telemetry(_ encoding: TelemetryEncoding) -> [UInt8] {
+        // The codes of gRPC: INVALID_ARGUMENT, UNAUTHENTICATED, PERMISSION_DENIED, DEADLINE_EXCEEDED,
+        // RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE, and UNKNOWN for the rest.
+        let code: UInt8 =
+            switch status.code {
+            case 400, 411, 414, 415, 417, 421, 422, 431: 3
+            case 401: 16
+            case 403: 7
+            case 408: 4
+            case 413, 429: 8
+            case 500: 13
+            case 503: 14
+            default: 2
+            }
+        return TelemetryAnswer.failure(code: code, reason: "\(title): \(detail)", encoding)
     }
 }

@@ -83,6 +83,42 @@ extension EndToEndTests {
             }
         }
 
+        /// What an exporter cannot read it cannot log: also who is let in nowhere is told in its encoding.
+        @Test(.timeLimit(.minutes(3)))
+        func `exporters of logs are refused with a status in their encoding`() throws {
+            let site = try KeyedSite("logs-access")
+            let keys = try ["ingest", "read"].map { try site.key($0) }
+            let client = try site.start("--rate-limit", "1000")
+            let large = [UInt8](repeating: 0x20, count: 100_000)
+            // The status, and the code of gRPC for it.
+            for (key, status, code) in [(nil, 401, 16), (keys[1], 403, 7), (keys[0], 200, 0)] {
+                for (target, type) in [
+                    ("/v1/logs", "application/x-protobuf"), ("/", "application/x-protobuf"),
+                    ("/v1/logs", "application/json"), ("/v1/logs?a=1", "application/json"),
+                ] {
+                    if status == 200, target.hasSuffix("a=1") { continue }
+                    for body in [Array((type.hasSuffix("json") ? "{}" : "").utf8), large] {
+                        if status == 200, body.count > 2 { continue }
+                        let answer = try client.post(
+                            target, body,
+                            headers: (key.map { bearer($0) } ?? [:])
+                                .merging(["Content-Type": type]) { $1 })
+                        #expect(answer.status == status, "\(target) \(type): \(answer.text)")
+                        #expect(answer.headers["content-type"] == type)
+                        if status == 200 { continue }
+                        if type.hasSuffix("json") {
+                            #expect(answer.text.hasPrefix(#"{"code":\#(code),"message":"#))
+                        } else {
+                            #expect(answer.body.starts(with: [0x08, UInt8(code), 0x12]))
+                        }
+                    }
+                }
+            }
+            let events = try client.post(
+                "/", Array("{}".utf8), headers: ["Content-Type": "application/json"])
+            #expect(events.headers["content-type"] == "application/problem+json")
+        }
+
         /// The router passes over empty segments: rights must not depend on them.
         @Test(.timeLimit(.minutes(3)))
         func `no spelling of a path needs less than the path`() throws {

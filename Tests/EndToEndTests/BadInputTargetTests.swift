@@ -67,6 +67,14 @@ extension EndToEndTests {
             .raw("HF-35g", "a version in lower case", [505, 400], malformed, line("http/1.1")),
             .raw("HF-35h", "another protocol", [505, 400], malformed, line("ICE/1.1")),
             .raw("HF-35i", "words behind the version", [505, 400], malformed, line("HTTP/1.1 x")),
+            .raw("HF-35j", "RTSP/1.0", [400], malformed, line("RTSP/1.0")),
+            .raw("HF-35k", "RTSP/1.1", [400], malformed, line("RTSP/1.1")),
+            .raw("HF-35l", "two spaces before the version", [400], malformed, line(" HTTP/1.1")),
+            .raw("HF-35m", "two spaces before the target", [400], malformed, get(" /readyz")),
+            .raw("HF-35n", "a space behind the version", [400], malformed, line("HTTP/1.1 ")),
+            .raw(
+                "HF-35o", "two spaces, and one behind", [400], malformed,
+                "GET  /readyz HTTP/1.1\r\nHost: localhost\r\nX: GET /readyz HTTP/1.1\r\n\r\n"),
             .raw(
                 "HF-38f", "a method of 70,000 bytes", [501, 400, 431], [],
                 method(String(repeating: "A", count: 70_000))),

@@ -30,10 +30,15 @@ final class ByteArrivalHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
+    private let lines: RequestLines
+
+    init(_ lines: RequestLines) { self.lines = lines }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var tail = ByteTail.emptyLine
         let bytes = unwrapInboundIn(data)
         tail.append(bytes)
+        lines.arrived(bytes)
         context.fireUserInboundEventTriggered(BytesArrived())
         context.fireChannelRead(data)
         context.fireUserInboundEventTriggered(BytesParsed(size: bytes.readableBytes, tail: tail))

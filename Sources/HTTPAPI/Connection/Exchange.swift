@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import RecordCoding
 
 /// This is one request on a connection and its answer, in the order of arrival.
 struct Exchange {
@@ -18,11 +19,14 @@ struct Exchange {
     let isHead: Bool
     /// True where the body ends with an empty line, and not with its last byte.
     let isChunked: Bool
+    /// How a refusal is written for a sender of logs; nil for all others.
+    let telemetry: TelemetryEncoding?
 
     init(_ head: HTTPRequestHead) {
         closes = !head.isKeepAlive
         isHead = head.method == .HEAD
         isChunked = head.headers.contains(name: "Transfer-Encoding")
+        telemetry = TelemetryRoutes.encoding(of: head)
     }
 }
 

@@ -108,6 +108,10 @@ struct HeadCheck: Sendable {
         Problem(.badRequest, "malformed-request", "Malformed request", detail: detail)
     }
 
+    /// This is the answer to a first line that the parser has read more kindly than it should.
+    static let malformedLine = malformed(
+        "the request line: a method, a path and HTTP/1.1 with one space between them expected")
+
     /// This is the answer to what the parser refused.
     static func problem(of error: HTTPParserError) -> Problem {
         switch error {

@@ -53,7 +53,8 @@ struct StrictChannel: ServerChildChannel, HTTPChannelHandler {
         channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
             if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls.current)) }
-            try pipeline.addHandler(ByteArrivalHandler())
+            let lines = RequestLines()
+            try pipeline.addHandler(ByteArrivalHandler(lines))
             var limits = NIOHTTPDecoderLimitConfiguration()
             limits.maxHeaderFieldSize = ConnectionLimits.fieldSizeBytesMax
             limits.maxHeaderListSize = ConnectionLimits.fieldListSizeBytesMax
@@ -62,7 +63,8 @@ struct StrictChannel: ServerChildChannel, HTTPChannelHandler {
                 withPipeliningAssistance: false, withErrorHandling: false,
                 withOutboundHeaderValidation: false, withEncoderConfiguration: .init(),
                 withDecoderLimitConfiguration: limits)
-            try pipeline.addHandler(StrictRequestHandler(gate: gate, channel: channel))
+            try pipeline.addHandler(
+                StrictRequestHandler(gate: gate, lines: lines, channel: channel))
             try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: tls != nil))
             // It closes idle connections when the server stops; the times are the gate's.
             try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: nil, logger: logger))

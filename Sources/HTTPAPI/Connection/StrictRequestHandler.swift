@@ -2,6 +2,7 @@ import ByteCoding
 import HTTPTypes
 import NIOCore
 import NIOHTTP1
+import RecordCoding
 
 /// This is the gate between the parser and the router: it refuses what the parser lets through, holds
 /// the limits and the deadlines of a connection, and gives every refusal a body.
@@ -16,6 +17,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
     typealias OutboundOut = HTTPServerResponsePart
 
     let gate: ConnectionGate
+    private let lines: RequestLines
     private let entry: ConnectionRegistry.Entry
     private let isReserve: Bool
     private var reading: Reading
@@ -23,6 +25,8 @@ final class StrictRequestHandler: ChannelDuplexHandler {
     private var exchanges = CircularBuffer<Exchange>(initialCapacity: 2)
     /// What ends the connection as soon as the answers before it are out.
     private var ending: Problem?
+    /// How that is written where it is the answer to a head by itself.
+    private var endingEncoding: TelemetryEncoding?
     /// True when the router's answer, if it comes, comes too late.
     private var isCut = false
     private var isEnding = false
@@ -36,8 +40,9 @@ final class StrictRequestHandler: ChannelDuplexHandler {
     private var unwritten = CircularBuffer<NIODeadline>(initialCapacity: 4)
     private var tick: Scheduled<Void>?
 
-    init(gate: ConnectionGate, channel: any Channel) {
+    init(gate: ConnectionGate, lines: RequestLines, channel: any Channel) {
         self.gate = gate
+        self.lines = lines
         (entry, isReserve) = gate.registry.opened(channel)
         reading = .idle(since: .now())
     }
@@ -108,6 +113,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
             if !chunks.isSound(after: parsed.size, exchanges.last) {
                 end(with: HeadCheck.malformed("more bytes around chunks than in them"), context)
             }
+            lines.parsed(reading)
             return
         case ChannelEvent.inputClosed:
             // A body that ended with the connection is not a body: nothing of it may be taken.
@@ -165,12 +171,15 @@ final class StrictRequestHandler: ChannelDuplexHandler {
     private func receive(_ found: HTTPRequestHead, _ context: ChannelHandlerContext) {
         var head = found
         head.uri = RequestTarget.normalized(head.uri)
-        var exchange = Exchange(head)
         if let problem = gate.check.problem(of: head) { return end(with: problem, context) }
+        if !lines.isSound(found) { return end(with: HeadCheck.malformedLine, context) }
         if isReserve, !ConnectionGate.isHealth(head) {
             return end(with: .overloaded("too many connections"), context)
         }
-        exchange.refusal = gate.refusal(of: &head, from: context.channel)
+        let refusal = gate.refusal(of: &head, from: context.channel)
+        // Only now is the path the route's.
+        var exchange = Exchange(head)
+        exchange.refusal = refusal
         if exchange.refusal == nil, !head.hasSmallBody,
             let length = head.headers.first(name: "Content-Length").flatMap({ Int($0) })
         {
@@ -183,6 +192,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         exchange.awaitsContinue =
             head.version == .http1_1 && head.headers.contains(name: "Expect")
         if let refusal = exchange.refusal, exchange.awaitsContinue || !head.hasSmallBody {
+            endingEncoding = exchange.telemetry
             return end(with: refusal, context)
         }
         reading = .body(BodyPace(at: .now()))
@@ -272,29 +282,35 @@ final class StrictRequestHandler: ChannelDuplexHandler {
             return context.close(promise: nil)
         }
         let isHead = exchanges.first?.isHead ?? false
+        let encoding = exchanges.isEmpty ? endingEncoding : exchanges.first?.telemetry
         isCut = true
         failBody(context)
-        write(problem, isHead: isHead, closes: true, context)
+        write(problem, encoding, isHead: isHead, closes: true, context)
         linger(context)
     }
 
     private func answerRefusals(_ context: ChannelHandlerContext) {
         while let first = exchanges.first, first.isBodyComplete, let problem = first.refusal {
             let closes = first.closes || isQuiescing
-            write(problem, isHead: first.isHead, closes: closes, context)
+            write(problem, first.telemetry, isHead: first.isHead, closes: closes, context)
             finishFirst(closes: closes, context)
         }
     }
 
     private func write(
-        _ problem: Problem, isHead: Bool, closes: Bool, _ context: ChannelHandlerContext
+        _ found: Problem, _ encoding: TelemetryEncoding?, isHead: Bool, closes: Bool,
+        _ context: ChannelHandlerContext
     ) {
-        let body = ByteBuffer(string: problem.json.text)
+        let problem = encoding == nil ? found : found.forExporters
+        let body =
+            encoding.map { ByteBuffer(bytes: problem.telemetry($0)) }
+            ?? ByteBuffer(string: problem.json.text)
         var headers = HTTPHeaders()
         for field in problem.headers {
             headers.replaceOrAdd(name: "\(field.name)", value: field.value)
         }
-        headers.replaceOrAdd(name: "Content-Type", value: "application/problem+json")
+        headers.replaceOrAdd(
+            name: "Content-Type", value: encoding?.contentType ?? "application/problem+json")
         headers.replaceOrAdd(name: "Cache-Control", value: "no-store")
         headers.replaceOrAdd(name: "Content-Length", value: "\(body.readableBytes)")
         if closes { headers.replaceOrAdd(name: "Connection", value: "close") }

@@ -50,6 +50,7 @@ let package = Package(
         .systemLibrary(name: "CChecksum"),
         .systemLibrary(name: "CPrefetch"),
         .systemLibrary(name: "CMalloc"),
+        .systemLibrary(name: "CProcess"),
         // Layer 0
         module("MonitoringDomain"),
         module("ByteCoding", ["CChecksum"]),
@@ -115,6 +116,7 @@ let package = Package(
             dependencies: [
                 "MonitoringDomain", "ByteCoding", "RecordCoding", "RuleLanguage", "MonitorCore",
                 "MonitorStore", "MonitorService", "HTTPAPI", "LeewayBenchmarks", "CMalloc",
+                "CProcess",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"),

@@ -81,16 +81,3 @@ public struct SHA256: Sendable {
         word >> count | word << (32 - count)
     }
 }
-
-/// Compares bytes in a time that depends on their number only.
-///
-/// - Parameters:
-///   - left: What is known.
-///   - right: What somebody sent.
-/// - Returns: True where they are equal.
-public func isEqualInConstantTime(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-    guard left.count == right.count else { return false }
-    var difference: UInt8 = 0
-    for index in left.indices { difference |= left[index] ^ right[index] }
-    return difference == 0
-}

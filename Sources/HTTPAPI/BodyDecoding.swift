@@ -4,10 +4,12 @@ import Synchronization
 /// This decodes bodies of records, as a whole or, where that is asked for, the good records only.
 struct BodyDecoding: Sendable {
     /// This is what was left out of a body.
-    struct Refusal {
+    struct Refusal: Sendable {
         let count: Int
         /// At most 100.
         let errors: [ItemError]
+        /// The lines of what was not left out, increasing.
+        let keptLines: [Int]
         /// The records among them, as NDJSON, that were refused for a value of a feature.
         let mistyped: [UInt8]
     }
@@ -46,7 +48,7 @@ struct BodyDecoding: Sendable {
         // One record that is no JSON is a body that is no JSON.
         if case .malformed = error, pieces.pieces.count <= 1 { throw Problem(error) }
         limits.isSequence = true
-        let found: (value: [Batch]?, refusedCount: Int, errors: [ItemError])
+        let found: RecordPieces.Outcome<[Batch]>
         var mistyped: [UInt8] = []
         do throws(RecordDecodingError) {
             found = try pieces.decodeGood(
@@ -60,7 +62,9 @@ struct BodyDecoding: Sendable {
         if !isPartial { throw Problem(found.value == nil ? error : .items(found.errors)) }
         return (
             found.value ?? [],
-            Refusal(count: found.refusedCount, errors: found.errors, mistyped: mistyped)
+            Refusal(
+                count: found.refusedCount, errors: found.errors, keptLines: found.lines,
+                mistyped: mistyped)
         )
     }
 
@@ -106,7 +110,10 @@ struct BodyDecoding: Sendable {
             guard found.refusedCount > 0 else { return (found.value ?? [], nil) }
             guard isPartial, let batches = found.value else { throw .items(found.errors) }
             return (
-                batches, Refusal(count: found.refusedCount, errors: found.errors, mistyped: [])
+                batches,
+                Refusal(
+                    count: found.refusedCount, errors: found.errors, keptLines: found.lines,
+                    mistyped: [])
             )
         } catch {
             throw Problem(error)

@@ -66,7 +66,7 @@ struct IngestRoutes {
                 }.map { .typeErrors($0.batch, features: $0.features) }
             }
             return try await accept(
-                body, isPartial: isPartial, seed, decode, typeErrors: typeErrors
+                body, isPartial: isPartial, model, seed, decode, typeErrors: typeErrors
             ) { .predictions($0) }
         }
     }
@@ -83,7 +83,9 @@ struct IngestRoutes {
                     throws(RecordDecodingError) -> [GroundTruthBatch] in
                 try decoder.decodeGroundTruth(bytes, defaultModel: model, arrival: WallClock.now())
             }
-            return try await accept(body, isPartial: isPartial, seed, decode) { .groundTruth($0) }
+            return try await accept(body, isPartial: isPartial, model, seed, decode) {
+                .groundTruth($0)
+            }
         }
     }
 
@@ -148,7 +150,7 @@ struct IngestRoutes {
     /// Decodes and stores a body of records; where the runner refuses some, they are named one by one, and
     /// in the partial mode the others are stored.
     private func accept<Batch>(
-        _ body: RecordBody, isPartial: Bool, _ key: IdempotencyKey?,
+        _ body: RecordBody, isPartial: Bool, _ defaultModel: ModelID?, _ key: IdempotencyKey?,
         _ decode: @Sendable (inout RecordDecoder, [UInt8]) throws(RecordDecodingError) -> [Batch],
         typeErrors: ([UInt8]) -> [Input] = { _ in [] }, _ input: (Batch) -> Input
     ) async throws -> Response {
@@ -159,9 +161,14 @@ struct IngestRoutes {
             if !mistyped.isEmpty { _ = try await submit(mistyped) }
             throw Problem(RecordDecodingError.items(refusal.errors))
         }
+        func answer(_ inputs: [Input], _ refused: BodyDecoding.Refusal?) -> BatchAnswer {
+            BatchAnswer(
+                body: body, isPartial: isPartial, defaultModel: defaultModel,
+                models: inputs.compactMap(\.model), refused: refused)
+        }
         do throws(SubmissionError) {
-            return try await accept(
-                found.batches.map(input) + mistyped, refused: found.refusal, key)
+            let inputs = found.batches.map(input)
+            return try await accept(inputs + mistyped, answer(inputs, found.refusal), key)
         } catch .items(let errors) {
             var admission = runner.admission(at: clock())
             let rest = try decoding.examine(
@@ -170,8 +177,8 @@ struct IngestRoutes {
             // What was known has changed meanwhile: the sender tries again.
             guard rest.refusal != nil else { throw Problem(SubmissionError.items(errors)) }
             do throws(SubmissionError) {
-                return try await accept(
-                    rest.batches.map(input) + mistyped, refused: rest.refusal, key)
+                let inputs = rest.batches.map(input)
+                return try await accept(inputs + mistyped, answer(inputs, rest.refusal), key)
             } catch {
                 throw Problem(error)
             }
@@ -180,19 +187,10 @@ struct IngestRoutes {
         }
     }
 
-    /// Stores what was decoded, and answers what was refused with it.
+    /// Stores what was decoded, and answers what became of it.
     private func accept(
-        _ inputs: [Input], refused: BodyDecoding.Refusal?, _ key: IdempotencyKey?
+        _ inputs: [Input], _ answer: BatchAnswer, _ key: IdempotencyKey?
     ) async throws(SubmissionError) -> Response {
-        let status: HTTPResponse.Status =
-            refused == nil ? .accepted : .init(code: 207, reasonPhrase: "Multi-Status")
-        let rest: [(String, JSONValue)] =
-            refused.map {
-                [
-                    ("rejected", .int(Int64($0.count))),
-                    ("errors", .array($0.errors.map { Problem.json(of: $0) })),
-                ]
-            } ?? []
         let receipt: Receipt
         if inputs.isEmpty {
             // An array without records: nothing is stored, and there is nothing to repeat.
@@ -201,11 +199,14 @@ struct IngestRoutes {
             let claim = key.map { key in
                 IdempotencyClaim(
                     scope: key.scope, key: key.text, fingerprint: key.fingerprint,
-                    status: status.code, rest: rest)
+                    answer: answer.answer)
             }
             receipt = try await runner.submit(inputs, claim: claim)
         }
-        return .json(receipt.json(rest), status: status)
+        let (status, rest) = answer.answer(to: receipt)
+        return .json(
+            receipt.json(rest),
+            status: status == 207 ? .init(code: 207, reasonPhrase: "Multi-Status") : .accepted)
     }
 
     /// Answers a request with a key once, and its repeats with the same answer.

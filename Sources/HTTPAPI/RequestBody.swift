@@ -4,7 +4,7 @@ import NIOCore
 import RecordCoding
 
 /// This is a body of records, decompressed.
-struct RecordBody {
+struct RecordBody: Sendable {
     let bytes: [UInt8]
     /// True where records follow one another (NDJSON), false where the body is one JSON text.
     let isSequence: Bool

@@ -90,12 +90,18 @@ extension Receipt {
         var (duplicates, conflicts, tooOld) = (
             absorption.duplicateCount, absorption.conflictCount, absorption.tooOldCount
         )
+        let conflictRows = absorption.conflictRows.filter { rows?.contains($0) ?? true }
         if let rows {
             func count(_ places: [Int]) -> Int { places.count { rows.contains($0) } }
             duplicates = count(absorption.duplicateRows)
-            conflicts = count(absorption.conflictRows)
+            conflicts = conflictRows.count
             tooOld = count(absorption.tooOldRows)
         }
+        let missingCount = Self.conflictPlaceCountMax - conflictPlaces.count
+        conflictPlaces += conflictRows.prefix(missingCount).map {
+            RowPlace(input: inputCount, row: $0 - (rows?.lowerBound ?? 0))
+        }
+        inputCount += 1
         accepted += rowCount - duplicates - tooOld
         self.duplicates += duplicates
         self.conflicts += conflicts

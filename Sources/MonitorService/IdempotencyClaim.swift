@@ -10,21 +10,18 @@ public struct IdempotencyClaim: Sendable {
     public let key: String
     /// SHA-256 of the decoded body.
     public let fingerprint: [UInt8]
-    /// The answer's status.
-    public let status: Int
-    /// What the answer holds beside the receipt.
-    public let rest: [(String, JSONValue)]
+    /// The answer's status, and what it holds beside the receipt.
+    public let answer: @Sendable (Receipt) -> (status: Int, rest: [(String, JSONValue)])
 
     /// Makes a claim.
     public init(
-        scope: String, key: String, fingerprint: [UInt8], status: Int,
-        rest: [(String, JSONValue)] = []
+        scope: String, key: String, fingerprint: [UInt8],
+        answer: @escaping @Sendable (Receipt) -> (status: Int, rest: [(String, JSONValue)])
     ) {
         self.scope = scope
         self.key = key
         self.fingerprint = fingerprint
-        self.status = status
-        self.rest = rest
+        self.answer = answer
     }
 
     /// This is an answer that was given under a key.
@@ -40,7 +37,8 @@ public struct IdempotencyClaim: Sendable {
     func record(
         of receipt: Receipt, _ place: IdempotencyRecord.Place? = nil
     ) -> IdempotencyRecord {
-        IdempotencyRecord(
+        let (status, rest) = answer(receipt)
+        return IdempotencyRecord(
             scope: scope, key: key, fingerprint: fingerprint, status: status,
             answer: receipt.json(rest).text, place: place)
     }
@@ -49,6 +47,9 @@ public struct IdempotencyClaim: Sendable {
 extension IdempotencyRecord {
     /// The record with what really came out, where it was written before that was known and the process
     /// ended in between; nil where it says so already.
+    ///
+    /// Records in conflict are counted and not named: which lines of the body they were nobody knows any
+    /// more.
     func corrected(by receipt: Receipt) -> IdempotencyRecord? {
         // As the writer wrote it: without its end, behind which the rest of the answer stands.
         let expected = Receipt(
@@ -96,7 +97,8 @@ extension MonitorRunner {
                         continuation.resume(
                             returning: isRefused ? .failure(.tooManyKeys) : .success(answer))
                     } catch {
-                        continuation.resume(returning: .failure(.storageFailed("\(error)")))
+                        continuation.resume(
+                            returning: .failure(.storageFailed(StoreError.reason(of: error))))
                     }
                 }
             }

@@ -66,7 +66,6 @@ public final class KeyStore: Sendable {
     /// Letters and digits that need no escape anywhere.
     private static let alphabet = Array(
         "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
-    private static let idSize = 12
     /// 43 digits of base 62 are 256 bits.
     private static let secretSize = 43
     private static let nameSizeMax = 128
@@ -76,7 +75,9 @@ public final class KeyStore: Sendable {
 
     private struct State {
         var stamp: Stamp?
-        var keys: [String: (key: APIKey, digest: [UInt8])] = [:]
+        /// Those that have a secret, at the places that their digests have.
+        var keys: [APIKey] = []
+        var digests = KeyDigests()
         var certificates: [String: APIKey] = [:]
         var isUsed = false
     }
@@ -115,18 +116,20 @@ public final class KeyStore: Sendable {
 
     /// This is the valid key of a token `lwy_<id>_<secret>`, nil for every other text.
     ///
-    /// An unknown id costs as much as a known one with a wrong secret.
+    /// An unknown id costs as much as a known one with a wrong secret, wherever that is wrong.
     public func key(for token: String, at now: EventTime) -> APIKey? {
         refresh()
-        let parts = token.split(separator: "_", omittingEmptySubsequences: false)
-        guard parts.count == 3, parts[0] == "lwy", parts[1].utf8.count == Self.idSize,
-            parts[2].utf8.count == Self.secretSize
+        let parts = token.utf8.split(
+            separator: UInt8(ascii: "_"), omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[0].elementsEqual("lwy".utf8),
+            parts[1].count == KeyDigests.idSize, parts[2].count == Self.secretSize
         else { return nil }
-        let found = SHA256.digest(of: Array(parts[2].utf8))
-        let known = state.withLock { $0.keys[String(parts[1])] }
-        guard isEqualInConstantTime(known?.digest ?? Self.noDigest, found), let key = known?.key
-        else { return nil }
-        return key.isValid(at: now) ? key : nil
+        let digest = SHA256.digest(of: Array(parts[2]))
+        let found = state.withLock { state in
+            state.digests.place(ofID: parts[1], digest: digest).map { state.keys[$0] }
+        }
+        guard let found, found.isValid(at: now) else { return nil }
+        return found
     }
 
     /// This is the valid key of a client certificate, by its DER bytes.
@@ -137,8 +140,6 @@ public final class KeyStore: Sendable {
         return key.isValid(at: now) ? key : nil
     }
 
-    private static let noDigest = [UInt8](repeating: 0, count: 32)
-
     /// Reads the file where it is another one than before.
     ///
     /// A file that cannot be read leaves the keys as they are, and nobody is let in for want of one.
@@ -147,7 +148,8 @@ public final class KeyStore: Sendable {
         let isThere = stat(path, &status) == 0
         state.withLock { state in
             guard isThere else {
-                (state.stamp, state.keys, state.certificates) = (nil, [:], [:])
+                (state.stamp, state.keys, state.certificates) = (nil, [], [:])
+                state.digests = KeyDigests()
                 return
             }
             let stamp = Stamp(
@@ -160,13 +162,16 @@ public final class KeyStore: Sendable {
             }
             state.stamp = stamp
             state.isUsed = state.isUsed || !keys.isEmpty
-            state.keys = [:]
+            state.keys = []
+            state.digests = KeyDigests()
             state.certificates = [:]
             for key in keys {
                 if key.isCertificate {
                     state.certificates[key.digest] = key
-                } else if let digest = bytes(ofHexadecimal: key.digest) {
-                    state.keys[key.id] = (key, digest)
+                } else if let digest = bytes(ofHexadecimal: key.digest),
+                    state.digests.add(id: key.id.utf8, digest: digest)
+                {
+                    state.keys.append(key)
                 }
             }
         }
@@ -202,7 +207,7 @@ public final class KeyStore: Sendable {
         var random = SystemRandomNumberGenerator()
         let secret = Self.text(of: Self.secretSize, using: &random)
         let key = APIKey(
-            id: Self.text(of: Self.idSize, using: &random), name: name, scope: scope,
+            id: Self.text(of: KeyDigests.idSize, using: &random), name: name, scope: scope,
             project: project,
             digest: hexadecimal(SHA256.digest(of: certificate ?? Array(secret.utf8))),
             isCertificate: certificate != nil, requestsPerSecond: requestsPerSecond,

@@ -51,8 +51,8 @@ extension MonitorRunner {
         do {
             receipts = try apply(group, to: &state)
         } catch {
-            fail("\(error)")
-            return group.submissions.refuse(.storageFailed("\(error)"))
+            fail(StoreError.reason(of: error))
+            return group.submissions.refuse(.storageFailed(StoreError.reason(of: error)))
         }
         for (submission, receipt) in zip(group.submissions, receipts) {
             submission.answer(.success(receipt))
@@ -182,7 +182,7 @@ extension MonitorRunner {
             try files.flush()
             return true
         } catch {
-            fail("\(error)")
+            fail(StoreError.reason(of: error))
             return false
         }
     }

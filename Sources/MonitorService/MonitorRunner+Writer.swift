@@ -48,8 +48,8 @@ extension MonitorRunner {
         } catch {
             // After a failed write the file's state is unknown until it is opened again, so nothing
             // more is acknowledged by this process.
-            fail("\(error)")
-            return admitted.refuse(.storageFailed("\(error)"))
+            fail(StoreError.reason(of: error))
+            return admitted.refuse(.storageFailed(StoreError.reason(of: error)))
         }
         room.wait()
         _ = hand(
@@ -63,7 +63,7 @@ extension MonitorRunner {
         } catch .full {
             // It is tried again; the watch over the disk's room refuses records meanwhile.
         } catch {
-            fail("\(error)")
+            fail(StoreError.reason(of: error))
         }
     }
 

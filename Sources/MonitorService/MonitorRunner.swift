@@ -19,6 +19,21 @@ public struct Receipt: Sendable, Equatable {
     public var conflicts = 0
     /// This is how many records are older than the model's horizon, and counted nowhere.
     public var tooOld = 0
+    /// These are the first records in conflict, in order, at most 100.
+    public internal(set) var conflictPlaces: [RowPlace] = []
+    /// Inputs of the batch that were added.
+    var inputCount = 0
+
+    /// This is a record as the inputs of its batch have it.
+    public struct RowPlace: Sendable, Equatable {
+        /// The input's place in the batch.
+        public let input: Int
+        /// The row of the input.
+        public let row: Int
+    }
+
+    /// Records in conflict that one answer names.
+    static let conflictPlaceCountMax = 100
 
     /// This is the receipt as a JSON object, whose first members are the receipt's.
     ///
@@ -32,6 +47,17 @@ public struct Receipt: Sendable, Equatable {
         if conflicts > 0 { members.append(("conflicts", .int(Int64(conflicts)))) }
         if tooOld > 0 { members.append(("too_old", .int(Int64(tooOld)))) }
         return .object(members + rest)
+    }
+
+    /// Makes the receipt of records of which only the number is known.
+    public init(
+        accepted: Int, duplicates: Int, position: Int64, conflicts: Int = 0, tooOld: Int = 0
+    ) {
+        self.accepted = accepted
+        self.duplicates = duplicates
+        self.position = position
+        self.conflicts = conflicts
+        self.tooOld = tooOld
     }
 
     /// This is the receipt of a batch without records.

@@ -30,6 +30,13 @@ public enum StoreError: Error, Equatable, CustomStringConvertible {
         case .full: "the disk is full"
         }
     }
+
+    /// This is what `error` says, without the words that a failure of the disk begins with: whoever keeps it
+    /// says them again.
+    public static func reason(of error: any Error) -> String {
+        if case .io(let reason)? = error as? StoreError { return reason }
+        return "\(error)"
+    }
 }
 
 /// This is an effect as it is stored until it is delivered.

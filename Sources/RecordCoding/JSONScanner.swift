@@ -7,6 +7,8 @@ struct JSONScanner {
     var cursor: UnsafePointer<UInt8>
     let limits: DecodingLimits
     let seed: UInt64
+    /// Where the record begins that is being read, of records that have a line each; nil in other bodies.
+    var lineStart: UnsafePointer<UInt8>?
     private let body: RecordBody
     /// Where unescaped strings go; most bodies have none.
     ///
@@ -48,11 +50,14 @@ struct JSONScanner {
     }
 
     /// This is the error at `place`, with its line counted only now.
+    ///
+    /// A record that is cut goes on, to a reader, in the lines behind it: its own line is where it begins.
     func malformed(
         _ reason: String, at place: UnsafePointer<UInt8>? = nil
     ) -> RecordDecodingError {
         let place = min(place ?? cursor, end)
-        let before = UnsafeBufferPointer(start: start, count: place - start)
+        let before = UnsafeBufferPointer(
+            start: start, count: min(place, lineStart ?? place) - start)
         let line = before.reduce(1) { $1 == 0x0A ? $0 + 1 : $0 }
         return .malformed(line: line, offset: place - start, reason: reason)
     }

@@ -37,6 +37,7 @@ struct RecordCursor {
             }
             recordNumber += 1
             recordStart = scanner.cursor
+            if scanner.limits.isSequence, !isArray { scanner.lineStart = recordStart }
             if scanner.cursor.pointee == UInt8(ascii: "{") { return true }
             try scanner.skipValue(depth: depth)
             try refuse("", "a record is a JSON object")

@@ -52,7 +52,7 @@ public struct ItemError: Error, Equatable, Sendable {
     /// The place within the record, as a JSON pointer (RFC 6901).
     public var pointer: String
     /// `invalid-field`, `malformed-json`, `feature-type-conflict`, `cardinality-limit`,
-    /// `event-too-old` or `event-in-future`.
+    /// `event-too-old` or `event-in-future`; of a stored record `prediction-conflict`.
     public var code: String
     /// A sentence for people, with at most 60 bytes of the input.
     public var detail: String
@@ -71,8 +71,12 @@ public struct ItemError: Error, Equatable, Sendable {
     static let malformedJSON = "malformed-json"
     static let tooOld = "event-too-old"
     static let inFuture = "event-in-future"
+    /// The code of a record that repeats an id with other content, and so counts nowhere.
+    public static let predictionConflict = "prediction-conflict"
+    /// Errors that one answer names.
+    ///
     /// More would help nobody, and would let a bad body cost more than a good one.
-    static let countMax = 100
+    public static let countMax = 100
 }
 
 /// This is why a body was refused as a whole.

@@ -10,10 +10,22 @@ public struct RecordPieces: Sendable {
         public let range: Range<Int>
     }
 
+    /// This is what became of a body's records.
+    public struct Outcome<Value> {
+        /// The decoded value of all good records together; nil where there is none.
+        public let value: Value?
+        /// The good records' lines, increasing.
+        public let lines: [Int]
+        /// How many records were refused.
+        public let refusedCount: Int
+        /// Up to 100 of the reasons, in order.
+        public let errors: [ItemError]
+    }
+
     private static let groupCount = 64
 
-    private let body: [UInt8]
-    private let limits: DecodingLimits
+    let body: [UInt8]
+    let limits: DecodingLimits
     /// The records in order; of NDJSON the lines that are not empty.
     public private(set) var pieces: [Piece] = []
 
@@ -81,14 +93,13 @@ public struct RecordPieces: Sendable {
     ///   - stopsAtCountMax: True where it is enough to know 100 errors.
     ///   - mistyped: Is given, one line each, the records that are refused for a value of a feature.
     ///   - decode: Decodes NDJSON.
-    /// - Returns: The decoded value of all good records together, nil where there is none; how many
-    ///   records were refused; up to 100 of the reasons, in order.
+    /// - Returns: What was good, and what was not.
     /// - Throws: What `decode` throws for records of which each is good by itself, for a reason that
     ///   is none of theirs.
     public func decodeGood<Value>(
         stopsAtCountMax: Bool = false, mistyped: ([UInt8]) -> Void = { _ in },
         _ decode: ([UInt8]) throws(RecordDecodingError) -> Value
-    ) throws(RecordDecodingError) -> (value: Value?, refusedCount: Int, errors: [ItemError]) {
+    ) throws(RecordDecodingError) -> Outcome<Value> {
         var errors: [ItemError] = []
         var good: [Piece] = []
         var refusedCount = 0
@@ -117,7 +128,9 @@ public struct RecordPieces: Sendable {
         // Records that are good alone may contradict one another; each round drops some of them.
         while !good.isEmpty {
             do {
-                return (try decode(joined(good[...])), refusedCount, errors)
+                return Outcome(
+                    value: try decode(joined(good[...])), lines: good.map(\.line),
+                    refusedCount: refusedCount, errors: errors)
             } catch .items(let found) {
                 let places = Set(found.map { $0.line - 1 })
                 guard places.allSatisfy(good.indices.contains) else { throw .items(found) }
@@ -129,7 +142,7 @@ public struct RecordPieces: Sendable {
                 good = good.indices.filter { !places.contains($0) }.map { good[$0] }
             }
         }
-        return (nil, refusedCount, errors)
+        return Outcome(value: nil, lines: [], refusedCount: refusedCount, errors: errors)
     }
 
     /// Decodes the records one by one, and leaves out what cannot be decoded or has other faults.
@@ -140,13 +153,12 @@ public struct RecordPieces: Sendable {
     ///   - stopsAtCountMax: True where it is enough to know 100 errors.
     ///   - decode: Decodes NDJSON.
     ///   - faults: What is wrong with a decoded record, seen after those before it.
-    /// - Returns: The decoded value of all good records together, nil where there is none; how many
-    ///   records were refused; up to 100 of the reasons, in order.
+    /// - Returns: What was good, and what was not.
     /// - Throws: What `decode` throws for records of which each is good by itself.
     public func decodeEach<Value>(
         stopsAtCountMax: Bool, _ decode: ([UInt8]) throws(RecordDecodingError) -> Value,
         faults: (Value) -> [ItemError]
-    ) throws(RecordDecodingError) -> (value: Value?, refusedCount: Int, errors: [ItemError]) {
+    ) throws(RecordDecodingError) -> Outcome<Value> {
         var errors: [ItemError] = []
         var good: [Piece] = []
         for piece in pieces where !stopsAtCountMax || errors.count < ItemError.countMax {
@@ -166,7 +178,9 @@ public struct RecordPieces: Sendable {
             }
         }
         let value = good.isEmpty ? nil : try decode(joined(good[...]))
-        return (value, pieces.count - good.count, errors)
+        return Outcome(
+            value: value, lines: good.map(\.line), refusedCount: pieces.count - good.count,
+            errors: errors)
     }
 
     private func joined(_ pieces: ArraySlice<Piece>) -> [UInt8] {

@@ -87,6 +87,8 @@ struct ServeCommand: AsyncParsableCommand {
             // The memory holds secrets, and what may be personal.
             var none = rlimit(rlim_cur: 0, rlim_max: 0)
             setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+            // A core that goes to a program has no limit of size.
+            _ = forbid_dumps()
         #endif
         let settings = try Settings(
             flags: flags, config: config, environment: ProcessInfo.processInfo.environment)

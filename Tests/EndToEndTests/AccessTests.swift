@@ -3,7 +3,7 @@ import MonitoringTestSupport
 import Testing
 
 /// A data directory with keys, and what is said with them.
-private final class KeyedSite {
+final class KeyedSite {
     let folder: URL
     let data: URL
     private(set) var server: LeewayServer?
@@ -36,7 +36,7 @@ private final class KeyedSite {
     }
 }
 
-private func bearer(_ key: String) -> [String: String] { ["Authorization": "Bearer \(key)"] }
+func bearer(_ key: String) -> [String: String] { ["Authorization": "Bearer \(key)"] }
 private func identifier(of token: String) -> String { String(token.split(separator: "_")[1]) }
 private let record = Array(#"{"id":"1","model":"m","prediction":{"label":1}}"#.utf8)
 
@@ -341,71 +341,37 @@ extension EndToEndTests {
             #expect(try client.get("/v1/status", headers: bearer(other)).status == 200)
         }
 
+        /// SE-9: what the runtime writes when the process crashes.
         @Test(.timeLimit(.minutes(3)))
-        func `TLS takes clients of the authority only, and a certificate can be a key`() throws {
-            guard let openssl = CommandRun.installed("openssl"),
-                let curl = CommandRun.installed("curl")
-            else {
-                print("skipped: no openssl or curl")
-                return
-            }
-            let site = try KeyedSite("tls")
-            func path(_ name: String) -> String { site.folder.appendingPathComponent(name).path }
-            func make(_ arguments: String...) throws {
-                let run = try CommandRun(openssl, arguments)
-                #expect(run.status == 0, "\(run.errors)")
-            }
-            func makePair(_ name: String) throws {
-                try make(
-                    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-                    "-nodes", "-keyout", path("\(name).key"), "-out", path("\(name).pem"), "-days",
-                    "2",
-                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
-            }
-            for name in ["server", "client", "stranger"] { try makePair(name) }
-            let made = try site.key("read", "--certificate", path("client.pem"))
-            #expect(!made.hasPrefix("lwy_"))
-            let port = try freePort()
-            let server = Process()
-            server.executableURL = URL(fileURLWithPath: CommandRun.leeway)
-            server.arguments = [
-                "serve", "--listen", "127.0.0.1:\(port)", "--data", site.data.path, "--rules",
-                site.folder.path, "--tls-certificate", path("server.pem"), "--tls-key-file",
-                path("server.key"), "--tls-client-ca", path("client.pem"),
-            ]
-            server.standardError = FileHandle.nullDevice
-            try server.run()
-            defer {
-                server.terminate()
-                server.waitUntilExit()
-            }
-            func status(_ target: String, as name: String?, _ more: String...) throws -> String {
-                let identity = name.map {
-                    ["--cert", path("\($0).pem"), "--key", path("\($0).key")]
+        func `a crash shows nothing of the environment, and no secret`() throws {
+            let site = try KeyedSite("crash")
+            let key = try site.key("read")
+            let common = "enable=yes,color=no,interactive=no,symbolicate=off"
+            for (settings, signal, isTraced) in [
+                (common, SIGSEGV, true), ("\(common),registers=all,threads=all", SIGILL, true),
+                ("enable=no", SIGABRT, false),
+            ] {
+                let server = try LeewayServer(
+                    data: site.data,
+                    launcher: [
+                        "/usr/bin/env", "SWIFT_BACKTRACE=\(settings)",
+                        "CANARY=c4nary-of-the-environment",
+                        "LEEWAY_POSTGRES=postgresql://u:c4nary-of-a-password@127.0.0.1:1/d",
+                    ])
+                #expect(try server.client.get("/v1/status", headers: bearer(key)).status == 200)
+
+                kill(server.processIdentifier, signal)
+
+                // A signal from outside is over when it has been reported, and ends nothing.
+                let isReported = wait(upTo: 60) {
+                    !server.isRunning || server.logText.contains("Backtrace took")
                 }
-                return try CommandRun(
-                    curl,
-                    ["-s", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", path("server.pem")]
-                        + (identity ?? []) + more + ["https://localhost:\(port)\(target)"]
-                ).text
+                #expect(isReported && server.logText.contains("Backtrace took") == isTraced)
+                server.kill()
+                let text = server.logText
+                #expect(!text.contains("c4nary"), "\(settings): \(text.suffix(2_000))")
+                #expect(!text.contains(key.suffix(43)) && !text.contains("PATH="))
             }
-            #expect(try wait(upTo: 20) { try status("/readyz", as: "client") == "200" })
-
-            #expect(try status("/v1/status", as: "client") == "200")
-            #expect(try status("/readyz", as: nil) == "000")
-            #expect(try status("/readyz", as: "stranger") == "000")
-            #expect(try status("/readyz", as: "client", "--tls-max", "1.1") == "000")
-            #expect(throws: HTTPFailure.self) { try HTTPClient(port: port).get("/readyz") }
-
-            // New files are in force without a restart; curl trusts the new certificate only.
-            try makePair("next")
-            for kind in ["key", "pem"] {
-                try FileManager.default.removeItem(atPath: path("server.\(kind)"))
-                try FileManager.default.moveItem(
-                    atPath: path("next.\(kind)"), toPath: path("server.\(kind)"))
-            }
-            #expect(try wait(upTo: 10) { try status("/readyz", as: "client") == "200" })
-            #expect(server.isRunning)
         }
     }
 }

@@ -152,26 +152,6 @@ extension EndToEndTests {
         }
 
         @Test(.timeLimit(.minutes(3)))
-        func `an id that a batch repeats counts once, and one with other content is a conflict`()
-            throws
-        {
-            let site = try Site("repeats")
-            try site.client.pinReference(
-                of: "twice", (0..<20).map { reference(#""a":\#($0)"#, model: "twice") })
-            let first = record("1", model: "twice", features: #""a":1"#, label: 1)
-            let other = record("1", model: "twice", features: #""a":1"#, label: 0)
-            func post(_ lines: [String]) throws -> String {
-                try site.client.post("/v1/predictions", ndjson(lines)).text
-            }
-
-            #expect(
-                try post([first, first, first]).contains(#""accepted":1,"duplicates":2"#), "BI-6")
-            let conflict = try post([other, first])
-            #expect(conflict.contains(#""conflicts":1"#), "BI-6: \(conflict)")
-            #expect(try site.client.volume(of: "twice") == 1)
-        }
-
-        @Test(.timeLimit(.minutes(3)))
         func `many categories and many segments stay bounded, and the rest is told`() throws {
             let site = try BadInputSite("many")
             let client = site.site.client

@@ -52,6 +52,7 @@ extension EndToEndTests {
                     "/v1/predictions", ndjson(stream.next(1).map(\.prediction)))
                 #expect(next?.status != 202, "\(fault): acknowledged after a failure of the disk")
                 #expect(server.ended(within: 5) == 3, "D-4, \(fault): \(server.logTail)")
+                #expect(!server.logText.contains("disk failed: the disk failed"), "\(fault)")
                 return 3
             }
             return server.stop()

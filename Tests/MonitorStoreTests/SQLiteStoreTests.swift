@@ -25,6 +25,14 @@ import Testing
 
     // MARK: - Log
 
+    @Test func `a failure of the disk says so once, however often it is told on`() {
+        let first = StoreError.io("errno 5")
+        let second = StoreError.io(StoreError.reason(of: first))
+
+        #expect("\(second)" == "\(first)")
+        #expect(StoreError.reason(of: StoreError.full) == "the disk is full")
+    }
+
     @Test func `the settings that durability rests on are read back`() throws {
         do {
             let store = try SQLiteStore(directory: folder.path)

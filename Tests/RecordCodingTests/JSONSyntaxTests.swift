@@ -81,6 +81,30 @@ import Testing
         #expect(decode("{}\r\n\n {  x}") == .failure(error))
     }
 
+    @Test func `a record that is cut is told at the line on which it begins`() {
+        let line = #"{"id":"1","model":"m","features":{"a":1,"b":[1,2]}}"#
+        for cut in 1..<line.utf8.count {
+            let lines = [line, String(line.prefix(cut)), line, line]
+            guard
+                case .failure(.malformed(let found, let offset, _)) = decode(
+                    lines.joined(separator: "\n"))
+            else {
+                Issue.record("cut at \(cut)")
+                continue
+            }
+            #expect(found == 2, "cut at \(cut)")
+            #expect(offset > line.utf8.count, "cut at \(cut)")
+        }
+        // A body that is one JSON text has lines of its own.
+        var decoder = RecordDecoder()
+        decoder.limits.isSequence = false
+        let one = decode(Array("{\n\n\"id\": x}".utf8), with: &decoder)
+        #expect(
+            one
+                == .failure(
+                    .malformed(line: 3, offset: 9, reason: "byte 0x78 where a value is expected")))
+    }
+
     @Test func `every prefix of a body is refused, or is whole records`() {
         let array = "[" + sampleLines.split(separator: "\n").joined(separator: ",") + "]"
         for body in [Array(sampleLines.utf8), Array(array.utf8)] {

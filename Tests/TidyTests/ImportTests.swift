@@ -35,6 +35,7 @@ private let table: [Module] = [
     Module(-1, "CPrefetch"),
     Module(-1, "CChecksum"),
     Module(-1, "CMalloc"),
+    Module(-1, "CProcess"),
     Module(1, "StreamingStatistics", ["CPrefetch"]),
     Module(1, "RecordCoding", ["MonitoringDomain", "ByteCoding", "CZstd", "CZlib"]),
     Module(1, "RuleLanguage", ["MonitoringDomain"], others: ["Yams", "CYaml"]),
@@ -74,7 +75,7 @@ private let table: [Module] = [
         [
             "MonitoringDomain", "ByteCoding", "StreamingStatistics", "RecordCoding", "RuleLanguage",
             "WindowAggregation", "RuleEvaluation", "MonitorCore", "MonitorStore", "MonitorService",
-            "HTTPAPI", "LeewayBenchmarks", "CMalloc",
+            "HTTPAPI", "LeewayBenchmarks", "CMalloc", "CProcess",
         ], others: foundation.union(network).union(["ArgumentParser", "Logging"])),
 ]
 

@@ -298,27 +298,10 @@ final class StrictRequestHandler: ChannelDuplexHandler {
     }
 
     private func write(
-        _ found: Problem, _ encoding: TelemetryEncoding?, isHead: Bool, closes: Bool,
+        _ problem: Problem, _ encoding: TelemetryEncoding?, isHead: Bool, closes: Bool,
         _ context: ChannelHandlerContext
     ) {
-        let problem = encoding == nil ? found : found.forExporters
-        let body =
-            encoding.map { ByteBuffer(bytes: problem.telemetry($0)) }
-            ?? ByteBuffer(string: problem.json.text)
-        var headers = HTTPHeaders()
-        for field in problem.headers {
-            headers.replaceOrAdd(name: "\(field.name)", value: field.value)
-        }
-        headers.replaceOrAdd(
-            name: "Content-Type", value: encoding?.contentType ?? "application/problem+json")
-        headers.replaceOrAdd(name: "Cache-Control", value: "no-store")
-        headers.replaceOrAdd(name: "Content-Length", value: "\(body.readableBytes)")
-        if closes { headers.replaceOrAdd(name: "Connection", value: "close") }
-        let head = HTTPResponseHead(
-            version: .http1_1,
-            status: HTTPResponseStatus(
-                statusCode: problem.status.code, reasonPhrase: problem.status.reasonPhrase),
-            headers: headers)
+        let (head, body) = Refusal.parts(of: problem, encoding, closes: closes)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         if !isHead { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: timed(nil, context))

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import NIOCore
 import NIOSSL
 import Synchronization
 
@@ -19,6 +20,17 @@ public struct TLSFiles: Sendable {
         self.clientAuthorities = clientAuthorities
     }
 
+    /// A client has named no server.
+    private struct UnnamedServer: Error {}
+
+    /// What TLS 1.2 may use: a key for each connection, which a stolen private key does not give away, and
+    /// encryption that proves itself whole. TLS 1.3 has nothing else.
+    private static let cipherSuites = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+    private static func namesAddress(_ certificate: NIOSSLCertificate) -> Bool {
+        certificate._subjectAlternativeNames().contains { $0.nameType == .ipAddress }
+    }
+
     /// Reads the files.
     func context() throws -> NIOSSLContext {
         let chain = try NIOSSLCertificate.fromPEMFile(certificate)
@@ -26,11 +38,21 @@ public struct TLSFiles: Sendable {
             certificateChain: chain.map { .certificate($0) },
             privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
         configuration.minimumTLSVersion = .tlsv12
+        configuration.cipherSuites = Self.cipherSuites
         configuration.applicationProtocols = ["http/1.1"]
         if let clientAuthorities {
             configuration.trustRoots = .file(clientAuthorities)
             // A client has no name that could be compared; whose it is says the store of keys.
             configuration.certificateVerification = .noHostnameVerification
+        }
+        // Who names no server can mean an address only, and a certificate of names is for none.
+        let namesAddress = chain.first.map(Self.namesAddress) ?? false
+        configuration.sslContextCallback = { client, promise in
+            if client.serverHostname == nil, !namesAddress {
+                promise.fail(UnnamedServer())
+            } else {
+                promise.succeed(.noChanges)
+            }
         }
         return try NIOSSLContext(configuration: configuration)
     }

@@ -24,7 +24,9 @@ public struct TLSFiles: Sendable {
     private struct UnnamedServer: Error {}
 
     /// What TLS 1.2 may use: a key for each connection, which a stolen private key does not give away, and
-    /// encryption that proves itself whole. TLS 1.3 has nothing else.
+    /// encryption that proves itself whole.
+    ///
+    /// TLS 1.3 has nothing else.
     private static let cipherSuites = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
     private static func namesAddress(_ certificate: NIOSSLCertificate) -> Bool {

@@ -55,14 +55,14 @@ struct IngestRoutes {
                     throws(RecordDecodingError) -> [PredictionBatch] in
                 try decoder.decodePredictions(
                     bytes, kind: .predictions, defaultModel: model, arrival: WallClock.now(),
-                    kindOf: { kinds[$0]?[$1] })
+                    kindOf: { kinds[$0]?[ExactText($1)] })
             }
             let typeErrors = { (mistyped: [UInt8]) -> [Input] in
                 decoding.typeErrors(mistyped, limits: limits) {
                     decoder, bytes throws(RecordDecodingError) in
                     try decoder.decodeTypeErrors(
                         bytes, defaultModel: model, arrival: WallClock.now(),
-                        kindOf: { kinds[$0]?[$1] })
+                        kindOf: { kinds[$0]?[ExactText($1)] })
                 }.map { .typeErrors($0.batch, features: $0.features) }
             }
             return try await accept(
@@ -106,7 +106,7 @@ struct IngestRoutes {
         ) { decoder, bytes throws(RecordDecodingError) in
             try decoder.decodePredictions(
                 bytes, kind: .reference, defaultModel: model, arrival: now,
-                kindOf: { kinds[$0]?[$1] })
+                kindOf: { kinds[$0]?[ExactText($1)] })
         }
         guard found.batches.count == 1, let batch = found.batches.first, batch.model == model
         else {

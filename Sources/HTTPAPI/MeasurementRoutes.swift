@@ -123,13 +123,15 @@ struct MeasurementRoutes {
 
     /// The names of a list: none is empty, and none stands twice, because each is answered for each.
     private func list(_ text: String, of parameter: String) throws -> [String] {
-        var known: Set<String> = []
-        return try text.split(separator: ",", omittingEmptySubsequences: false).map {
-            let name = String($0)
+        var known: Set<ExactText> = []
+        // By bytes: a comma and a mark behind it are one character.
+        let parts = text.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+        return try parts.map {
+            let name = String(Substring($0))
             guard !name.isEmpty else {
                 throw Problem.invalidParameter(parameter, "names between commas expected")
             }
-            guard known.insert(name).inserted else {
+            guard known.insert(ExactText(name)).inserted else {
                 throw Problem.invalidParameter(parameter, "\"\(name.prefix(64))\" stands twice")
             }
             return name

@@ -114,7 +114,7 @@ enum SchemaBody {
             schema.paneMilliseconds = span
         }
         let keys = wire.segments ?? []
-        guard keys.count <= Segment.keyCountMax, Set(keys).count == keys.count,
+        guard keys.count <= Segment.keyCountMax, keys.exactSet.count == keys.count,
             keys.allSatisfy({
                 isName($0, sizeMax: nameSizeMax) && $0 != "version" && !$0.contains(":")
             })
@@ -125,13 +125,13 @@ enum SchemaBody {
                     + "colon expected; version is always one")
         }
         schema.segments = keys
-        var names: Set<String> = []
+        var names: Set<ExactText> = []
         for feature in wire.features ?? [] {
             guard isName(feature.name, sizeMax: nameSizeMax) else {
                 throw BodyError("/features", "a name of 1 to \(nameSizeMax) bytes expected")
             }
             let kind = try kind(of: feature)
-            guard names.insert(feature.name).inserted else {
+            guard names.insert(ExactText(feature.name)).inserted else {
                 throw BodyError("/features", "\"\(feature.name)\" stands twice")
             }
             schema.features.append(FeatureSchema(name: feature.name, kind: kind))

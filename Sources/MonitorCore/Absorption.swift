@@ -6,6 +6,9 @@ public struct Absorption: Sendable, Equatable {
     public var conflictCount = 0
     /// This is how many rows are beyond the model's horizon: they are counted nowhere.
     public var tooOldCount = 0
+    /// This is how many ground truths, of the batch or of earlier ones, were found to be older than their
+    /// predictions.
+    public var olderTruthCount = 0
     /// Which rows of a batch of predictions are repeats; increasing.
     public var duplicateRows: [Int] = []
     /// Which of them are in conflict; increasing.

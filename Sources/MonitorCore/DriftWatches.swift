@@ -126,7 +126,8 @@ struct DriftWatches: Sendable, Equatable {
 
 extension DriftWatch {
     fileprivate func isWanted(_ name: DriftStreamName, _ query: DriftQuery) -> Bool {
-        name.segment == query.segment && (query.feature == nil || query.feature == name.feature)
+        name.segment == query.segment
+            && (query.feature == nil || query.feature?.isExactly(name.feature) == true)
     }
 
     /// Rows of what the window is compared with: the reference, its part of the stream's segment, or an

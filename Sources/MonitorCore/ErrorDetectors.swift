@@ -42,7 +42,7 @@ struct ErrorDetectors: Equatable, Sendable {
     /// Adds an outcome whose ground truth came for the first time.
     mutating func absorb(_ outcome: Outcome) {
         guard !wanted.isEmpty, let signal = Signal(outcome) else { return }
-        if let index = versions.lastIndex(where: { $0.name == outcome.version }) {
+        if let index = versions.lastIndex(where: { $0.name.isExactly(outcome.version) }) {
             versions[index].absorb(signal, at: outcome.time)
             return
         }
@@ -56,7 +56,7 @@ struct ErrorDetectors: Equatable, Sendable {
     /// Notes that the ground truth of an outcome was replaced, which the detectors do not see.
     mutating func correct(_ outcome: Outcome) {
         guard !wanted.isEmpty, Signal(outcome) != nil,
-            let index = versions.lastIndex(where: { $0.name == outcome.version })
+            let index = versions.lastIndex(where: { $0.name.isExactly(outcome.version) })
         else { return }
         versions[index].correctedCount &+= 1
     }
@@ -76,7 +76,7 @@ struct ErrorDetectors: Equatable, Sendable {
             measurement.reading = .undefined(reason: "no rule of this model names \(name)")
             return measurement
         }
-        let found = query.version.map { wanted in versions.last { $0.name == wanted } }
+        let found = query.version.map { wanted in versions.last { $0.name.isExactly(wanted) } }
         guard let version = found ?? versions.last else { return measurement }
         measurement.version = version.name
         measurement.count = Int(clamping: version.outcomeCount)

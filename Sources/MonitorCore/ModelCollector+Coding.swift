@@ -20,7 +20,7 @@ extension ModelCollector {
         }
         writer.writeCount(rowCountOfVersion.count)
         for (version, count) in rowCountOfVersion.sorted(by: { $0.key < $1.key }) {
-            writer.write(version)
+            writer.write(version.string)
             writer.writeCount(count)
         }
         writer.write(watermark != nil)
@@ -68,7 +68,7 @@ extension ModelCollector {
         let versionCount = try reader.readCount(elementSize: 2)
         for _ in 0..<versionCount {
             let version = try reader.readText()
-            rowCountOfVersion[version] = Int(clamping: try reader.readVarint())
+            rowCountOfVersion[ExactText(version)] = Int(clamping: try reader.readVarint())
         }
         let hasWatermark = try reader.readBool()
         let time: Int64 = try reader.read()

@@ -123,7 +123,7 @@ extension ModelCollector {
 
     private func rowCount(of version: String?) -> Int {
         guard let version else { return Int(clamping: recordCount) }
-        return rowCountOfVersion[version] ?? 0
+        return rowCountOfVersion[ExactText(version)] ?? 0
     }
 
     mutating func countVersions(of batch: PredictionBatch, rows: [Int], at position: Int64) {
@@ -132,10 +132,10 @@ extension ModelCollector {
         for row in rows { counts[min(Int(batch.versions.codes[row]), texts.count - 1)] += 1 }
         for (version, count) in zip(texts, counts) where count > 0 {
             guard
-                rowCountOfVersion[version] != nil
+                rowCountOfVersion[ExactText(version)] != nil
                     || rowCountOfVersion.count < ModelAggregator.versionCountMax
             else { continue }
-            rowCountOfVersion[version, default: 0] += count
+            rowCountOfVersion[ExactText(version), default: 0] += count
         }
         guard case .log(.first(let count, let version))? = pending?.source,
             pending?.position == nil, rowCount(of: version) >= count

@@ -44,7 +44,7 @@ public struct ModelCollector: Sendable {
     /// How the reference moves once there is one.
     var movingAfterLearning: MovingReference?
     /// Admitted rows by version, for a reference that is to be learned from a version's first ones.
-    var rowCountOfVersion: [String: Int] = [:]
+    var rowCountOfVersion: [ExactText: Int] = [:]
     /// These are the classic detectors that rules name, over the errors.
     var detectors = ErrorDetectors()
     /// This is which ids were counted, and what waits for its other side.
@@ -159,6 +159,7 @@ public struct ModelCollector: Sendable {
     /// - Returns: What became of rows that are not new.
     public mutating func absorb(_ batch: PredictionBatch, on occasion: Occasion) -> Absorption {
         extendSchema(with: batch)
+        let olderTruthCount = join.tally.olderTruths
         let admission = admit(batch)
         // Of texts and vectors nothing is kept but the numbers that stand for them.
         let batch = batch.measured
@@ -186,6 +187,7 @@ public struct ModelCollector: Sendable {
         absorption.duplicateRows = admission.repeats
         absorption.conflictRows = admission.conflicts
         absorption.tooOldRows = admission.tooOld
+        absorption.olderTruthCount = Int(clamping: join.tally.olderTruths - olderTruthCount)
         return absorption
     }
 
@@ -206,7 +208,7 @@ public struct ModelCollector: Sendable {
     /// - Returns: What became of rows that say nothing new.
     public mutating func absorb(_ batch: GroundTruthBatch, on occasion: Occasion) -> Absorption {
         var absorption = Absorption()
-        let tooOldCount = join.tally.tooOldTruths
+        let before = join.tally
         var changes: [OutcomeJoin.TruthChange] = []
         changes.reserveCapacity(batch.rowCount)
         join.observe(batch) { changes.append($0) }
@@ -238,7 +240,8 @@ public struct ModelCollector: Sendable {
                 }
             }
         }
-        absorption.tooOldCount = Int(clamping: join.tally.tooOldTruths - tooOldCount)
+        absorption.tooOldCount = Int(clamping: join.tally.tooOldTruths - before.tooOldTruths)
+        absorption.olderTruthCount = Int(clamping: join.tally.olderTruths - before.olderTruths)
         return absorption
     }
 
@@ -285,7 +288,7 @@ public struct ModelCollector: Sendable {
         // Nearly every batch names what is known, in the order in which it became known.
         let isKnown =
             batch.features.count <= schema.features.count
-            && zip(batch.features, schema.features).allSatisfy { $0.name == $1.name }
+            && zip(batch.features, schema.features).allSatisfy { $0.name.isExactly($1.name) }
         if isKnown { return }
         let features = batch.features.map { FeatureSchema(name: $0.name, kind: $0.column.kind) }
         guard addFeatures(features) else { return }
@@ -295,13 +298,13 @@ public struct ModelCollector: Sendable {
 
     /// Adds the features whose names are new, up to the limit; false when there are none.
     private mutating func addFeatures(_ features: [FeatureSchema]) -> Bool {
-        let known = Set(schema.featureNames)
-        var added: Set<String> = []
+        let known = schema.featureNames.exactSet
+        var added: Set<ExactText> = []
         var count = schema.measuredFeatures.count
         let countBefore = schema.features.count
-        for feature in features where !known.contains(feature.name) {
+        for feature in features where !known.contains(ExactText(feature.name)) {
             // A feature whose name is that of another's measure would be taken for it.
-            let names = Set(feature.measured.map(\.name)).union([feature.name])
+            let names = (feature.measured.map(\.name) + [feature.name]).exactSet
             guard names.isDisjoint(with: known), names.isDisjoint(with: added),
                 count + feature.measured.count <= Self.featureCountMax
             else { continue }

@@ -147,7 +147,7 @@ public struct Monitor: Sendable {
     // MARK: - Snapshot
 
     /// The format of a snapshot; another number means that the log is folded from its start.
-    private static let snapshotVersion: UInt32 = 11
+    private static let snapshotVersion: UInt32 = 12
 
     /// This is the whole state as bytes; equal states have equal bytes.
     public func snapshot() -> [UInt8] {

@@ -106,5 +106,6 @@ extension Receipt {
         self.duplicates += duplicates
         self.conflicts += conflicts
         self.tooOld += tooOld
+        if rows == nil { olderTruths += absorption.olderTruthCount }
     }
 }

@@ -52,7 +52,7 @@ struct KnownModels: Sendable {
     /// Errors that one answer names.
     static let errorCountMax = 100
 
-    private(set) var kinds: [ModelID: [String: FeatureKind]] = [:]
+    private(set) var kinds: [ModelID: [ExactText: FeatureKind]] = [:]
     /// Models whose scores of classes may have any sum.
     private(set) var independentScores: Set<ModelID> = []
     private var horizons: [ModelID: Int64] = [:]
@@ -95,7 +95,9 @@ struct KnownModels: Sendable {
             horizons[model] = state.schema.horizonMilliseconds
             if state.schema.scores == .independent { independentScores.insert(model) }
             referenceStarts[model] = state.referenceStart?.milliseconds
-            for feature in state.schema.features { kinds[model]?[feature.name] = feature.kind }
+            for feature in state.schema.features {
+                kinds[model]?[ExactText(feature.name)] = feature.kind
+            }
         }
     }
 
@@ -126,7 +128,7 @@ struct KnownModels: Sendable {
     /// What inputs add while they are checked: only of the models that they name, so that a new one costs the
     /// same however many there are.
     private struct Additions {
-        var kinds: [ModelID: [String: FeatureKind]] = [:]
+        var kinds: [ModelID: [ExactText: FeatureKind]] = [:]
         var horizons: [ModelID: Int64] = [:]
         var scores: [ModelID: ClassScores] = [:]
         var referenceStarts: [ModelID: Int64] = [:]
@@ -206,11 +208,12 @@ struct KnownModels: Sendable {
         }
         let known = additions.kinds[model] ?? kinds[model] ?? [:]
         // Nothing is copied for a batch that adds nothing, which is nearly every one.
-        for (name, kind) in features where known[name] != kind {
+        for (text, kind) in features where known[ExactText(text)] != kind {
+            let name = ExactText(text)
             if let other = additions.kinds[model]?[name] ?? known[name], other != kind {
                 return [
                     ItemError(
-                        line: 1, pointer: pointer(to: name), code: "feature-type-conflict",
+                        line: 1, pointer: pointer(to: text), code: "feature-type-conflict",
                         detail: "\(kind) found, \(other) expected")
                 ]
             }
@@ -220,8 +223,8 @@ struct KnownModels: Sendable {
     }
 
     /// What is wrong with the features of a model after some were added.
-    private func additionErrors(_ kinds: [String: FeatureKind]) -> [ItemError] {
-        let features = kinds.map { FeatureSchema(name: $0.key, kind: $0.value) }
+    private func additionErrors(_ kinds: [ExactText: FeatureKind]) -> [ItemError] {
+        let features = kinds.map { FeatureSchema(name: $0.key.string, kind: $0.value) }
         guard features.reduce(0, { $0 + $1.measured.count }) <= Self.featureCountMax else {
             return [
                 ItemError(
@@ -232,7 +235,7 @@ struct KnownModels: Sendable {
             ]
         }
         for feature in features where !feature.kind.measures.isEmpty {
-            for measure in feature.measured where kinds[measure.name] != nil {
+            for measure in feature.measured where kinds[ExactText(measure.name)] != nil {
                 return [
                     ItemError(
                         line: 1, pointer: pointer(to: measure.name), code: "feature-type-conflict",

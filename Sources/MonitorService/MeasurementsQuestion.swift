@@ -136,13 +136,15 @@ extension Monitor {
         }
         let schema = state.schema
         let names = schema.measuredFeatures.map(\.name)
-        let known = Set(schema.featureNames)
+        let known = schema.featureNames.exactSet
         for feature in question.features
-        where !MeasurementsQuestion.subjects.contains(feature) && !known.contains(feature) {
+        where !MeasurementsQuestion.subjects.contains(feature)
+            && !known.contains(ExactText(feature))
+        {
             return .failure(.unknownFeature(feature))
         }
         if let key = question.segment?.key, key != "version",
-            !state.schema.segments.contains(key)
+            !state.schema.segments.containsExactly(key)
         {
             return .failure(.unknownSegmentKey(key, declared: state.schema.segments))
         }
@@ -177,12 +179,15 @@ extension Monitor {
         let ofFeature = question.statistics.filter { $0.group == .quality || $0.group == .drift }
         let features = question.features.isEmpty ? schema.featureNames : question.features
         let subjectsOf = Dictionary(
-            ofFeature.map { ($0, Set(question.subjects(of: $0, schema))) },
+            ofFeature.map { ($0, question.subjects(of: $0, schema).exactSet) },
             uniquingKeysWith: { first, _ in first })
         let asked: [(name: String?, statistics: [Statistic])] =
             [(nil, ofModel)]
             + features.map { feature in
-                (feature, ofFeature.filter { subjectsOf[$0]?.contains(feature) ?? false })
+                (
+                    feature,
+                    ofFeature.filter { subjectsOf[$0]?.contains(ExactText(feature)) ?? false }
+                )
             }
         for window in windows {
             // Each subject's panes are merged once; the answer is in the order of the statistics.

@@ -82,6 +82,13 @@ extension Monitor {
             (
                 "features",
                 .array(schema.features.map(\.json))
+            ), ("look_alike_features", .int(Int64(schema.lookAlikeCount))),
+            (
+                "ground_truth",
+                .object([
+                    ("waiting", .int(Int64(clamping: state.join.tally.unmatchedTruths))),
+                    ("older_than_prediction", .int(Int64(clamping: state.join.tally.olderTruths))),
+                ])
             ),
             (
                 "pane",

@@ -19,6 +19,10 @@ public struct Receipt: Sendable, Equatable {
     public var conflicts = 0
     /// This is how many records are older than the model's horizon, and counted nowhere.
     public var tooOld = 0
+    /// This is how many ground truths are older than their predictions; they are joined all the same.
+    ///
+    /// Of single predictions that were stored together it is not known whose they are: the model counts them.
+    public var olderTruths = 0
     /// These are the first records in conflict, in order, at most 100.
     public internal(set) var conflictPlaces: [RowPlace] = []
     /// Inputs of the batch that were added.
@@ -46,6 +50,9 @@ public struct Receipt: Sendable, Equatable {
         ]
         if conflicts > 0 { members.append(("conflicts", .int(Int64(conflicts)))) }
         if tooOld > 0 { members.append(("too_old", .int(Int64(tooOld)))) }
+        if olderTruths > 0 {
+            members.append(("older_than_prediction", .int(Int64(olderTruths))))
+        }
         return .object(members + rest)
     }
 
@@ -257,7 +264,9 @@ public final class MonitorRunner: Sendable {
     // MARK: - What others call
 
     /// This is the kind of a known feature, for the decoder.
-    public func kindLookup() -> [ModelID: [String: FeatureKind]] { known.withLock { $0.kinds } }
+    public func kindLookup() -> [ModelID: [ExactText: FeatureKind]] {
+        known.withLock { $0.kinds }
+    }
 
     /// These are the models whose scores of classes may have any sum, for the decoder.
     public var independentScores: Set<ModelID> { known.withLock { $0.independentScores } }

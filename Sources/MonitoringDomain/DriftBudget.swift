@@ -78,6 +78,19 @@ public enum DriftSubject: Hashable, Sendable {
     case one(String)
     /// Each feature in turn, with an alert of its own.
     case each
+
+    /// Compares the bytes of names.
+    public static func == (left: Self, right: Self) -> Bool { left.key == right.key }
+    /// Hashes the bytes of a name.
+    public func hash(into hasher: inout Hasher) { hasher.combine(key) }
+
+    private var key: [ExactText?] {
+        switch self {
+        case .features: []
+        case .each: [nil]
+        case .one(let name): [ExactText(name)]
+        }
+    }
 }
 
 /// This is what is watched of one slicing of the traffic.

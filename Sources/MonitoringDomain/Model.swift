@@ -111,8 +111,15 @@ public struct ModelSchema: Hashable, Sendable {
         }
     }
 
+    /// This is how many features have a name that another one has too but for upper and lower case, or for the
+    /// form in which Unicode writes it: they are different features, and seldom meant to be.
+    public var lookAlikeCount: Int {
+        // `String` takes the forms of Unicode for equal.
+        features.count - Set(features.map { $0.name.lowercased() }).count
+    }
+
     /// This is how `feature` is profiled; nil for an unknown one.
     public func kind(of feature: String) -> FeatureKind? {
-        features.first { $0.name == feature }?.kind
+        features.first { $0.name.isExactly(feature) }?.kind
     }
 }

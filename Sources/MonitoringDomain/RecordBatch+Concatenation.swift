@@ -4,8 +4,8 @@ extension PredictionBatch {
         model == other.model && features.count == other.features.count
             && segments.count == other.segments.count
             && zip(features, other.features).allSatisfy {
-                $0.name == $1.name && $0.column.kind == $1.column.kind
-            } && zip(segments, other.segments).allSatisfy { $0.key == $1.key }
+                $0.name.isExactly($1.name) && $0.column.kind == $1.column.kind
+            } && zip(segments, other.segments).allSatisfy { $0.key.isExactly($1.key) }
     }
 
     /// This is the rows of several batches in one, in their order.
@@ -102,7 +102,7 @@ extension TextColumn {
     static func concatenation(of columns: [TextColumn], _ counts: [Int]) -> TextColumn {
         var whole = TextColumn()
         whole.codes.reserveCapacity(counts.reduce(0, +))
-        var places: [String: UInt32] = [:]
+        var places: [ExactText: UInt32] = [:]
         for (column, count) in zip(columns, counts) {
             let codes = column.dictionary.map { whole.code(of: $0, &places) }
             if column.codes.isEmpty {
@@ -115,18 +115,22 @@ extension TextColumn {
         return whole
     }
 
-    private mutating func code(of text: String, _ places: inout [String: UInt32]) -> UInt32 {
+    private mutating func code(of text: String, _ places: inout [ExactText: UInt32]) -> UInt32 {
         if dictionary.count <= Self.searchedCountMax {
-            if let place = dictionary.firstIndex(of: text) { return UInt32(place) }
+            if let place = dictionary.firstIndex(where: { $0.isExactly(text) }) {
+                return UInt32(place)
+            }
         } else {
             if places.isEmpty {
-                for (place, known) in dictionary.enumerated() { places[known] = UInt32(place) }
+                for (place, known) in dictionary.enumerated() {
+                    places[ExactText(known)] = UInt32(place)
+                }
             }
-            if let place = places[text] { return place }
+            if let place = places[ExactText(text)] { return place }
         }
         let place = UInt32(dictionary.count)
         dictionary.append(text)
-        if !places.isEmpty { places[text] = place }
+        if !places.isEmpty { places[ExactText(text)] = place }
         return place
     }
 }

@@ -14,6 +14,12 @@ public struct TextColumn: Hashable, Sendable {
         self.dictionary = dictionary
     }
 
+    /// Compares codes, and the bytes of texts.
+    public static func == (left: Self, right: Self) -> Bool {
+        left.codes == right.codes
+            && left.dictionary.elementsEqual(right.dictionary) { $0.isExactly($1) }
+    }
+
     /// This is the text of `row`, nil where missing.
     public func text(at row: Int) -> String? {
         codes[row] == Self.missing ? nil : dictionary[Int(codes[row])]
@@ -164,10 +170,10 @@ public struct PredictionBatch: Hashable, Sendable {
     public static func == (left: Self, right: Self) -> Bool {
         left.hashKey == right.hashKey
             && left.features.elementsEqual(right.features) {
-                $0.name == $1.name && $0.column.isIdentical(to: $1.column)
+                $0.name.isExactly($1.name) && $0.column.isIdentical(to: $1.column)
             }
             && left.segments.elementsEqual(right.segments) {
-                $0.key == $1.key && $0.column == $1.column
+                $0.key.isExactly($1.key) && $0.column == $1.column
             } && left.errors == right.errors && sameBits(left.latencies, right.latencies)
             && sameBits(left.weights, right.weights)
             && sameBits(left.scores, right.scores) && sameBits(left.values, right.values)

@@ -25,15 +25,28 @@ public struct Segment: Hashable, Comparable, Sendable, CustomStringConvertible {
     ///
     /// Nil where the key or the value is empty.
     public init?(_ text: String) {
-        guard let colon = text.firstIndex(of: ":") else { return nil }
+        guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")) else { return nil }
         key = String(text[..<colon])
         value = String(text[text.index(after: colon)...])
         guard !key.isEmpty, !value.isEmpty else { return nil }
     }
 
+    /// Compares the bytes of key and value.
+    public static func == (left: Self, right: Self) -> Bool {
+        left.value.isExactly(right.value) && left.key.isExactly(right.key)
+    }
+
+    /// Hashes the bytes of both.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(ExactText(key))
+        hasher.combine(ExactText(value))
+    }
+
     /// Orders by key, then by value.
     public static func < (left: Self, right: Self) -> Bool {
-        (left.key, left.value) < (right.key, right.value)
+        (ExactText(left.key), ExactText(left.value)) < (
+            ExactText(right.key), ExactText(right.value)
+        )
     }
 
     /// This is the wire form, `channel:web`.

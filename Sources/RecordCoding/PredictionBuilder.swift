@@ -29,7 +29,6 @@ struct PredictionBuilder {
     private var values: GrowingColumn<Double>
     private var truthValues: GrowingColumn<Double>
     private let rowCount: Int
-    private var hasNamesBeyondASCII = false
     /// True where the scores of classes may have any sum.
     private let hasIndependentScores: Bool
     /// Values of another type than their feature's, where they are counted instead of refused.
@@ -270,17 +269,6 @@ struct PredictionBuilder {
             code: ItemError.typeConflict)
     }
 
-    /// The feature whose name is canonically equivalent to `name` and has other bytes; nil without one.
-    ///
-    /// To everything behind the decoder they are one name, so that one of two columns would be lost.
-    private mutating func otherForm(of name: String) -> String? {
-        let isASCII = name.utf8.allSatisfy { $0 < 0x80 }
-        // ASCII has one form only, but a name beyond it can be equivalent to one within.
-        if isASCII, !hasNamesBeyondASCII { return nil }
-        if !isASCII { hasNamesBeyondASCII = true }
-        return features.first { $0.name == name }?.name
-    }
-
     /// Appends the value of a feature that has no column yet.
     @inline(never)
     private mutating func appendToNew(
@@ -294,12 +282,6 @@ struct PredictionBuilder {
                 let detail = "over \(features.count) features of one model"
                 try input.refuse(
                     pointer("/features", text), detail, code: ItemError.cardinalityLimit)
-                return
-            }
-            if let other = otherForm(of: text) {
-                let detail =
-                    "the name has the Unicode form of \"\(other)\" too; one body has one form"
-                try input.refuse(pointer("/features", text), detail)
                 return
             }
             place = features.count
@@ -362,10 +344,12 @@ extension PredictionBuilder {
         let batch = finished()
         var result = PredictionBatch(model: batch.model)
         var names = TextColumn()
-        var codes: [String: UInt32] = [:]
+        var codes: [ExactText: UInt32] = [:]
         for (_, feature) in errors {
-            let code = codes[feature] ?? UInt32(names.dictionary.count)
-            if codes.updateValue(code, forKey: feature) == nil { names.dictionary.append(feature) }
+            let code = codes[ExactText(feature)] ?? UInt32(names.dictionary.count)
+            if codes.updateValue(code, forKey: ExactText(feature)) == nil {
+                names.dictionary.append(feature)
+            }
             names.codes.append(code)
         }
         func pick(_ column: TextColumn) -> TextColumn {

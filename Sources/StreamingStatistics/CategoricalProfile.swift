@@ -1,5 +1,25 @@
 /// This is one categorical quantity of one pane: counts of the reference's categories, unseen, missing.
 public struct CategoricalProfile: Equatable, Sendable {
+    /// This is a text that equals another one only where their bytes are the same, unlike `String`, which
+    /// takes the forms of Unicode for one: else a sum would bear the name that came first.
+    public struct Text: Hashable, Sendable {
+        /// This is the text.
+        public let string: String
+
+        /// Wraps a text.
+        public init(_ string: String) { self.string = string }
+
+        /// Compares bytes.
+        public static func == (left: Self, right: Self) -> Bool {
+            left.string.utf8.elementsEqual(right.string.utf8)
+        }
+
+        /// Hashes bytes.
+        public func hash(into hasher: inout Hasher) {
+            hasher.combine(DistinctSketch.hash(of: string))
+        }
+    }
+
     /// Distinct unseen texts that are remembered by name.
     public static let unseenTextCountMax = 64
 
@@ -14,7 +34,7 @@ public struct CategoricalProfile: Equatable, Sendable {
     /// "Mergeable Summaries", PODS 2012.
     /// - Accuracy: Beyond that, a count is too low by at most `unseen / 65`, never too high; so every
     ///   text with more than that share is here.
-    public private(set) var unseenTexts: [String: UInt64] = [:]
+    public private(set) var unseenTexts: [Text: UInt64] = [:]
     /// How many distinct unseen texts there are, about.
     public private(set) var unseenSketch = DistinctSketch()
 
@@ -25,7 +45,7 @@ public struct CategoricalProfile: Equatable, Sendable {
 
     /// Puts a stored profile together again.
     public init?(
-        counts: [UInt64], missing: UInt64, unseenTexts: [String: UInt64],
+        counts: [UInt64], missing: UInt64, unseenTexts: [Text: UInt64],
         unseenSketch: DistinctSketch
     ) {
         var total: UInt64 = 0
@@ -87,10 +107,10 @@ public struct CategoricalProfile: Equatable, Sendable {
         guard times > 0 else { return }
         absorb(category: counts.count - 1, times: times)
         unseenSketch.insert(hash: DistinctSketch.hash(of: text))
-        remember(text, times)
+        remember(Text(text), times)
     }
 
-    private mutating func remember(_ text: String, _ times: UInt64) {
+    private mutating func remember(_ text: Text, _ times: UInt64) {
         unseenTexts[text, default: 0] += times
         dropRarest()
     }

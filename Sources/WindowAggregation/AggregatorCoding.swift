@@ -198,7 +198,7 @@ extension CategoricalReference {
 
     init(decoding reader: inout ByteReader) throws(ByteReadingError) {
         let categories = try reader.readTexts()
-        guard Set(categories).count == categories.count else {
+        guard categories.exactSet.count == categories.count else {
             throw .invalid(offset: reader.offset, reason: "a category stands twice")
         }
         self.init(

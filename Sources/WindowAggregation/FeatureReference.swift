@@ -27,7 +27,7 @@ struct FeatureReference: Sendable, Equatable {
     init(_ schema: FeatureSchema, _ batches: [PredictionBatch]) {
         precondition(schema.kind.measures.isEmpty, "\(schema.name) is measured through others")
         let columns = batches.map { batch in
-            (batch.features.first { $0.name == schema.name }?.column, batch.rowCount)
+            (batch.features.first { $0.name.isExactly(schema.name) }?.column, batch.rowCount)
         }
         guard schema.kind == .categorical else {
             let numbers = columns.map { column, count in
@@ -52,7 +52,7 @@ struct FeatureReference: Sendable, Equatable {
 
     /// Compares what is stored.
     static func == (left: Self, right: Self) -> Bool {
-        left.name == right.name && left.content == right.content
+        left.name.isExactly(right.name) && left.content == right.content
             && (left.narrow == nil) == (right.narrow == nil)
     }
 }

@@ -10,12 +10,12 @@ extension PredictionBatch {
     public var measured: PredictionBatch {
         guard features.contains(where: { !$0.column.kind.measures.isEmpty }) else { return self }
         var batch = self
-        let names = Set(features.map(\.name))
+        let names = features.map(\.name).exactSet
         batch.features = features.flatMap { name, column in
             guard let measures = column.measures else { return [(name, column)] }
             return zip(column.kind.measures, measures).map { measure, values in
                 ("\(name).\(measure)", .numeric(values))
-            }.filter { !names.contains($0.0) }
+            }.filter { !names.contains(ExactText($0.0)) }
         }
         return batch
     }

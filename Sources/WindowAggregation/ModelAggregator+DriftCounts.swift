@@ -8,6 +8,17 @@ public struct DriftStreamName: Hashable, Sendable {
     /// The slice; nil for the whole traffic.
     public let segment: Segment?
 
+    /// Compares the bytes of names.
+    public static func == (left: Self, right: Self) -> Bool {
+        left.feature.isExactly(right.feature) && left.segment == right.segment
+    }
+
+    /// Hashes the bytes of the names.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(ExactText(feature))
+        hasher.combine(segment)
+    }
+
     /// Names a stream.
     public init(feature: String, segment: Segment?) {
         self.feature = feature
@@ -68,7 +79,7 @@ extension ModelAggregator {
         _ slicing: DriftSlicing, _ segment: Segment?, _ reference: ModelReference
     ) -> [DriftSubjectReference] {
         var wanted = slicing.watchesFeatures ? reference.features.map(\.name) : []
-        for name in slicing.names where !wanted.contains(name) { wanted.append(name) }
+        for name in slicing.names where !wanted.containsExactly(name) { wanted.append(name) }
         return wanted.compactMap { name in
             guard let subject = reference.subject(named: name) else { return nil }
             let content = subject.content

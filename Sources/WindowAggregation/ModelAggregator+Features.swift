@@ -38,7 +38,7 @@ extension ModelReference {
             return Subject(place: .prediction, content: .numeric(prediction))
         case "ground_truth": return Subject(place: .truth, content: truth)
         default:
-            return features.firstIndex { $0.name == name }.map {
+            return features.firstIndex { $0.name.isExactly(name) }.map {
                 Subject(place: .feature($0), content: features[$0].content)
             }
         }
@@ -193,7 +193,7 @@ extension ModelAggregator {
 
     /// A text or a vector is found where its absence is counted.
     func subject(named name: String, _ reference: ModelReference) -> Subject? {
-        let feature = schema.features.first { $0.name == name }
+        let feature = schema.features.first { $0.name.isExactly(name) }
         return reference.subject(named: feature?.firstMeasuredName ?? name)
     }
 
@@ -210,7 +210,8 @@ extension ModelAggregator {
             return .undefined(reason: "\(name) is no feature")
         }
         let owner = schema.features.first { feature in
-            feature.name != name && feature.measured.contains { $0.name == name }
+            !feature.name.isExactly(name)
+                && feature.measured.contains { $0.name.isExactly(name) }
         }
         if let owner {
             return .undefined(reason: "values of another type are counted of \"\(owner.name)\"")

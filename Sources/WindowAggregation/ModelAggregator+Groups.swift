@@ -103,11 +103,11 @@ extension ModelAggregator {
     }
 
     mutating func index(ofVersion version: String) -> Int {
-        if let index = indexOfVersion[version] { return index }
+        if let index = indexOfVersion[ExactText(version)] { return index }
         if versions.count >= Self.versionCountMax, version != Segment.other {
             return index(ofVersion: Segment.other)
         }
-        indexOfVersion[version] = versions.count
+        indexOfVersion[ExactText(version)] = versions.count
         versions.append(version)
         return versions.count - 1
     }

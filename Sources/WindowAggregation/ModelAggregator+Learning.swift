@@ -17,8 +17,8 @@ extension ModelAggregator {
         self.schema = schema
         guard var reference else { return }
         precondition(reference.rowCount == 0, "\(reference.rowCount) rows have bins")
-        let known = Set(reference.features.map(\.name))
-        let added = schema.measuredFeatures.filter { !known.contains($0.name) }
+        let known = reference.features.map(\.name).exactSet
+        let added = schema.measuredFeatures.filter { !known.contains(ExactText($0.name)) }
             .map { FeatureReference($0, []) }
         reference.features += added
         self.reference = reference
@@ -35,7 +35,7 @@ extension ModelAggregator {
     public mutating func takeRefusals(from other: ModelAggregator) {
         guard let reference, let otherReference = other.reference else { return }
         let places = otherReference.features.map { feature in
-            reference.features.firstIndex { $0.name == feature.name }
+            reference.features.firstIndex { $0.name.isExactly(feature.name) }
         }
         for one in other.series {
             for (level, panes) in one.levels.enumerated() {

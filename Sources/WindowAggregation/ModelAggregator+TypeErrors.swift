@@ -60,8 +60,8 @@ extension ModelReference {
     /// This is where the feature is counted: a text or a vector in the first of the numbers that stand for
     /// it, because that one is missing exactly where the value is.
     func place(ofFeature name: String, _ schema: ModelSchema) -> Int? {
-        let feature = schema.features.first { $0.name == name }
+        let feature = schema.features.first { $0.name.isExactly(name) }
         let measured = feature?.firstMeasuredName ?? name
-        return features.firstIndex { $0.name == measured }
+        return features.firstIndex { $0.name.isExactly(measured) }
     }
 }

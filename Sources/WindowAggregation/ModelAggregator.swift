@@ -30,7 +30,7 @@ public struct ModelAggregator: Sendable {
     var occupied: [[Int64]]
     /// This is the event-time range of panes that late rows changed since `takeRevision`.
     public internal(set) var revision: TimeWindow?
-    var indexOfVersion: [String: Int] = [:]
+    var indexOfVersion: [ExactText: Int] = [:]
     var indexOfSeries: [SeriesKey: Int] = [:]
 
     /// Makes an aggregator that counts nothing until a reference is pinned.
@@ -55,7 +55,7 @@ public struct ModelAggregator: Sendable {
         self.levels = levels
         self.series = series
         self.revision = revision
-        for (index, version) in versions.enumerated() { indexOfVersion[version] = index }
+        for (index, version) in versions.enumerated() { indexOfVersion[ExactText(version)] = index }
         for (index, one) in series.enumerated() { indexOfSeries[one.key] = index }
         guard indexOfVersion.count == versions.count, indexOfSeries.count == series.count else {
             return nil
@@ -207,7 +207,7 @@ public struct ModelAggregator: Sendable {
                 }
                 absorb(widened, bins, groups, feature: index)
             case (.categorical(let categorical), .categorical(let texts)?):
-                let codes = texts.dictionary.map { categorical.codeOfCategory[$0] }
+                let codes = texts.dictionary.map { categorical.codeOfCategory[ExactText($0)] }
                 for group in groups {
                     series[group.series].levels[group.level].profiles[group.place].absorb(
                         texts, codes: codes, rows: group.rows, feature: index)
@@ -236,7 +236,7 @@ public struct ModelAggregator: Sendable {
     ) {
         let predictions = batch.predictionColumn(for: reference.task)
         reference.prediction.edges.bins(of: predictions.span, into: &bins)
-        let codes = batch.labels.dictionary.map { reference.label.codeOfCategory[$0] }
+        let codes = batch.labels.dictionary.map { reference.label.codeOfCategory[ExactText($0)] }
         for group in groups {
             series[group.series].levels[group.level].profiles[group.place].prediction.absorb(
                 predictions, bins: bins, rows: group.rows)
@@ -303,7 +303,9 @@ extension PredictionBatch {
     ///
     /// Batches mostly name features in the reference's order, so `place` is looked at first.
     fileprivate func column(named name: String, near place: Int) -> FeatureColumn? {
-        if place < features.count, features[place].name == name { return features[place].column }
-        return features.first { $0.name == name }?.column
+        if place < features.count, features[place].name.isExactly(name) {
+            return features[place].column
+        }
+        return features.first { $0.name.isExactly(name) }?.column
     }
 }

@@ -120,7 +120,8 @@ public struct ModelReference: Sendable, Equatable {
             return .numeric(own.profile.count > 0 ? own.emptied : prediction.emptied)
         }
         let own = CategoricalReference(batches.map(\.truthLabels))
-        let categories = Set(own.categories).union(label.categories).sorted()
+        let categories = own.categories.exactSet.union(label.categories.exactSet).sorted()
+            .map(\.string)
         return .categorical(
             CategoricalReference(
                 categories: categories,
@@ -212,24 +213,24 @@ struct NumericReference: Sendable, Equatable {
 struct CategoricalReference: Sendable, Equatable {
     /// Sorted, so that the same rows in another order make the same bins.
     let categories: [String]
-    let codeOfCategory: [String: Int]
+    let codeOfCategory: [ExactText: Int]
     var profile: CategoricalProfile
 
     init(categories: [String], profile: CategoricalProfile) {
         self.categories = categories
         self.profile = profile
-        var codes: [String: Int] = [:]
-        for (code, category) in categories.enumerated() { codes[category] = code }
+        var codes: [ExactText: Int] = [:]
+        for (code, category) in categories.enumerated() { codes[ExactText(category)] = code }
         codeOfCategory = codes
     }
 
     init(_ columns: [TextColumn]) {
-        var frequency: [String: UInt64] = [:]
+        var frequency: [ExactText: UInt64] = [:]
         var missing: UInt64 = 0
         for column in columns {
             for (code, count) in column.codeCounts {
                 if let code {
-                    frequency[column.dictionary[Int(code)], default: 0] += count
+                    frequency[ExactText(column.dictionary[Int(code)]), default: 0] += count
                 } else {
                     missing += count
                 }
@@ -245,7 +246,7 @@ struct CategoricalReference: Sendable, Equatable {
         let rest = frequency.values.reduce(0, +) - kept.reduce(0) { $0 + $1.value }
         profile.absorb(category: categories.count, times: rest)
         profile.absorb(category: nil, times: missing)
-        self.init(categories: categories, profile: profile)
+        self.init(categories: categories.map(\.string), profile: profile)
     }
 
     func emptyProfile() -> CategoricalProfile {

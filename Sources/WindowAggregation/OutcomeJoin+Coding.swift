@@ -14,6 +14,7 @@ extension OutcomeJoin {
         writer.writeCount(count)
         for number in [
             tally.tooOldPredictions, tally.tooOldTruths, tally.conflicts, tally.unmatchedTruths,
+            tally.olderTruths,
         ] { writer.writeVarint(number) }
         writer.writeCount(partitions.count)
         for partition in partitions {
@@ -72,7 +73,7 @@ extension OutcomeJoin {
         let textOffset = reader.offset
         texts = try reader.readTexts()
         for (index, text) in texts.enumerated() {
-            codeOfText[text] = UInt16(truncatingIfNeeded: index)
+            codeOfText[ExactText(text)] = UInt16(truncatingIfNeeded: index)
         }
         guard codeOfText.count == texts.count, texts.count <= Int(JoinRecord.unknownText) else {
             throw .invalid(offset: textOffset, reason: "\(texts.count) texts, some of them twice")
@@ -85,6 +86,7 @@ extension OutcomeJoin {
         tally.tooOldTruths = try reader.readVarint()
         tally.conflicts = try reader.readVarint()
         tally.unmatchedTruths = try reader.readVarint()
+        tally.olderTruths = try reader.readVarint()
         let partitionCount = try reader.readCount(elementSize: 5)
         for _ in 0..<partitionCount {
             partitions.append(try Self.openPartition(&reader, storage))

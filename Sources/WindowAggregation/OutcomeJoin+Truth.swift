@@ -67,6 +67,7 @@ extension OutcomeJoin {
         } else if !record.core.hasPrediction {
             preconditionFailure("a record of neither side")
         }
+        if record.core.hasPrediction, time < record.core.time { tally.olderTruths += 1 }
         record.setTruth(label: label, value: value, revision: revision)
         store(record, knowledge)
         return TruthChange(

@@ -40,6 +40,8 @@ public struct OutcomeJoin: Sendable {
         public var conflicts: UInt64 = 0
         /// Ground truth that has found no prediction: it is early, or its prediction is forgotten.
         public var unmatchedTruths: UInt64 = 0
+        /// Ground truth whose event time is before its prediction's; it is joined like any other.
+        public var olderTruths: UInt64 = 0
     }
 
     /// What is kept, and until when.
@@ -64,7 +66,7 @@ public struct OutcomeJoin: Sendable {
     public private(set) var isDamaged = false
 
     var texts: [String] = []
-    var codeOfText: [String: UInt16] = [:]
+    var codeOfText: [ExactText: UInt16] = [:]
 
     /// Starts with nothing known.
     public init(limits: Limits = Limits(), storage: PartitionStorage = .memory) {
@@ -178,6 +180,7 @@ public struct OutcomeJoin: Sendable {
             return
         }
         var record = knowledge.record ?? JoinRecord(identity, time: prediction.time)
+        if record.core.time < prediction.time { tally.olderTruths += 1 }
         record.setPrediction(prediction)
         store(record, knowledge)
         admission.rows.append(row)
@@ -256,11 +259,11 @@ public struct OutcomeJoin: Sendable {
     }
 
     mutating func intern(_ text: String) -> UInt16 {
-        if let code = codeOfText[text] { return code }
+        if let code = codeOfText[ExactText(text)] { return code }
         guard texts.count < Int(JoinRecord.unknownText) else { return JoinRecord.unknownText }
         let code = UInt16(texts.count)
         texts.append(text)
-        codeOfText[text] = code
+        codeOfText[ExactText(text)] = code
         return code
     }
 }

@@ -68,8 +68,10 @@ extension CategoricalProfile {
         for count in counts { writer.writeVarint(count) }
         writer.writeVarint(missing)
         writer.writeCount(unseenTexts.count)
-        for (text, count) in unseenTexts.sorted(by: { $0.key < $1.key }) {
-            writer.write(text)
+        for (text, count) in unseenTexts.sorted(by: {
+            $0.key.string.utf8.lexicographicallyPrecedes($1.key.string.utf8)
+        }) {
+            writer.write(text.string)
             writer.writeVarint(count)
         }
         unseenSketch.encode(to: &writer)
@@ -80,11 +82,11 @@ extension CategoricalProfile {
         var counts: [UInt64] = []
         for _ in 0...categoryCount { counts.append(try reader.readTally()) }
         let missing = try reader.readTally()
-        var texts: [String: UInt64] = [:]
+        var texts: [CategoricalProfile.Text: UInt64] = [:]
         let textCount = try reader.readCount(elementSize: 2)
         for _ in 0..<textCount {
             let text = try reader.readText()
-            texts[text] = try reader.readTally()
+            texts[CategoricalProfile.Text(text)] = try reader.readTally()
         }
         let sketch = try DistinctSketch(decoding: &reader)
         guard

@@ -75,16 +75,19 @@ struct ReferenceSegments: Sendable, Equatable {
     /// By key: the values from the most frequent one on.
     private static func values(_ keys: [String], _ batches: [PredictionBatch]) -> [[String]] {
         keys.map { key in
-            var frequency: [String: UInt64] = [:]
+            var frequency: [ExactText: UInt64] = [:]
             for batch in batches {
-                guard let column = batch.segments.first(where: { $0.key == key })?.column else {
+                guard let column = batch.segments.first(where: { $0.key.isExactly(key) })?.column
+                else {
                     continue
                 }
                 for (code, count) in column.codeCounts where count > 0 {
-                    if let code { frequency[column.dictionary[Int(code)], default: 0] += count }
+                    if let code {
+                        frequency[ExactText(column.dictionary[Int(code)]), default: 0] += count
+                    }
                 }
             }
-            return frequency.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map(\.key)
+            return frequency.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map(\.key.string)
         }
     }
 

@@ -13,7 +13,7 @@ struct SegmentTable: Sendable, Equatable {
     let keys: [String]
     /// By key: the value with code i + 1.
     private(set) var values: [[String]]
-    private var codes: [[String: Int]]
+    private var codes: [[ExactText: Int]]
 
     init(keys: [String]) {
         self.keys = keys
@@ -29,7 +29,8 @@ struct SegmentTable: Sendable, Equatable {
         self.init(keys: keys)
         for (key, list) in values.enumerated() {
             for value in list {
-                guard codes[key][value] == nil, admit(value, key: key) != Self.other else {
+                guard codes[key][ExactText(value)] == nil, admit(value, key: key) != Self.other
+                else {
                     return nil
                 }
             }
@@ -38,19 +39,19 @@ struct SegmentTable: Sendable, Equatable {
 
     /// This is the value's code; a new value gets one while there is room.
     mutating func admit(_ value: String, key: Int) -> Int {
-        if let code = codes[key][value] { return code }
+        if let code = codes[key][ExactText(value)] { return code }
         guard values[key].count < Segment.valueCountMax, value != Segment.other,
             value.utf8.count <= Segment.valueSizeBytesMax,
             !value.unicodeScalars.contains(Cohort.separator)
         else { return Self.other }
         values[key].append(value)
-        codes[key][value] = values[key].count
+        codes[key][ExactText(value)] = values[key].count
         return values[key].count
     }
 
     /// This is the code of a value; `other` for what has no place of its own.
     func code(of value: String?, key: Int) -> Int {
-        value.flatMap { codes[key][$0] } ?? Self.other
+        value.flatMap { codes[key][ExactText($0)] } ?? Self.other
     }
 
     func value(of code: Int, key: Int) -> String {
@@ -60,7 +61,8 @@ struct SegmentTable: Sendable, Equatable {
     /// By key, then by row: the codes of a batch, whose new values are admitted in the order of rows.
     mutating func codes(of batch: PredictionBatch) -> [[Int]] {
         keys.indices.map { key in
-            guard let column = batch.segments.first(where: { $0.key == keys[key] })?.column else {
+            guard let column = batch.segments.first(where: { $0.key.isExactly(keys[key]) })?.column
+            else {
                 return [Int](repeating: Self.other, count: batch.rowCount)
             }
             var codeOfText = [Int?](repeating: nil, count: column.dictionary.count)

@@ -32,7 +32,7 @@ struct TruthProfile: Sendable, Equatable {
         switch content {
         case .categorical(let categorical):
             guard let label = outcome.truthLabel else { return }
-            let code = categorical.codeOfCategory[label] ?? categorical.categories.count
+            let code = categorical.codeOfCategory[ExactText(label)] ?? categorical.categories.count
             guard adding || labels[code] > 0 else { return }
             labels[code] = adding ? labels[code] + 1 : labels[code] - 1
         case .numeric(let numeric):

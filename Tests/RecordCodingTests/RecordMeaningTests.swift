@@ -4,21 +4,43 @@ import Testing
 
 /// What records of sound JSON and sound fields are refused for: names and sums.
 @Suite struct RecordMeaningTests {
-    /// NM-11: to Unicode, and to Swift, these are one name.
-    @Test func `two Unicode forms of one name are refused in one body, and either is taken alone`()
-    {
-        func body(_ names: [String]) -> String {
-            names.map { #"{"features":{"\#($0)":1}}"# }.joined(separator: "\n")
-        }
+    /// NM-11: to Unicode, and to Swift's `String`, these are one name.
+    @Test func `two Unicode forms of one text are two features, categories and segments`() throws {
         let pairs = [
             ("\u{e9}", "e\u{301}"), ("K", "\u{212A}"), ("\u{212A}", "K"), ("\\u00e9", "e\\u0301"),
         ]
         for (left, right) in pairs {
-            #expect(
-                decode(body([left, left])).isSuccess && decode(body([right, right])).isSuccess)
-            #expect(decode(body([left, right])).items.map(\.line) == [2], "\(left) \(right)")
-            let both = #"{"features":{"x":1,"\#(left)":1,"\#(right)":2}}"#
-            #expect(decode(both).items.map(\.code) == ["invalid-field"], "\(left) \(right)")
+            let body =
+                #"{"model":"m","features":{"x":1,"\#(left)":1,"\#(right)":"\#(left)"}}"#
+                + "\n"
+                + #"{"model":"m","features":{"\#(right)":"\#(right)"},"version":"\#(left)","#
+                + #""segments":{"\#(left)":"\#(right)","\#(right)":"\#(left)"}}"#
+            var asked: [ExactText] = []
+            var decoder = RecordDecoder()
+            let batch = try #require(
+                try decoder.decodePredictions(
+                    Array(body.utf8), kind: .predictions, defaultModel: nil,
+                    arrival: EventTime(milliseconds: 0),
+                    kindOf: {
+                        asked.append(ExactText($1))
+                        return nil
+                    }
+                ).first)
+            #expect(batch.features.count == 3 && Set(asked).count == 3, "\(left) \(right)")
+            guard case .categorical(let texts) = batch.features[2].column else {
+                Issue.record("\(left) \(right): no text")
+                continue
+            }
+            #expect(texts.codes == [0, 1] && texts.dictionary.exactSet.count == 2)
+            #expect(batch.segments.map(\.key).exactSet.count == 2, "\(left) \(right)")
+            // One behind the other, as single records are stored.
+            let whole = PredictionBatch.concatenation(of: [batch, batch])
+            #expect(whole.features.map(\.name).exactSet.count == 3)
+            guard case .categorical(let joined) = whole.features[2].column else { continue }
+            #expect(joined.codes == [0, 1, 0, 1])
+        }
+        func body(_ names: [String]) -> String {
+            names.map { #"{"features":{"\#($0)":1}}"# }.joined(separator: "\n")
         }
         // What only looks alike is another name.
         for (left, right) in [

@@ -45,10 +45,13 @@ import Testing
         let slack = whole.unseenCountErrorMax
         #expect(slack <= whole.unseen / 65)
         for (text, count) in truth {
-            let found = whole.unseenTexts[text] ?? 0
+            let found = whole.unseenTexts[CategoricalProfile.Text(text)] ?? 0
             #expect(found <= count && found + slack >= count, "\(text)")
         }
-        #expect((0..<10).allSatisfy { whole.unseenTexts["frequent \($0)"] != nil })
+        #expect(
+            (0..<10).allSatisfy {
+                whole.unseenTexts[CategoricalProfile.Text("frequent \($0)")] != nil
+            })
         let distinct = whole.distinct
         let error = 4 * distinct.relativeStandardError * distinct.value
         #expect(abs(distinct.value - Double(truth.count)) <= error)
@@ -69,7 +72,10 @@ import Testing
     @Test func `a stored profile is refused when it cannot be`() {
         func stored(_ counts: [UInt64], _ texts: [String: UInt64]) -> CategoricalProfile? {
             CategoricalProfile(
-                counts: counts, missing: 3, unseenTexts: texts, unseenSketch: DistinctSketch())
+                counts: counts, missing: 3,
+                unseenTexts: Dictionary(
+                    uniqueKeysWithValues: texts.map { (CategoricalProfile.Text($0.key), $0.value) }),
+                unseenSketch: DistinctSketch())
         }
         let texts = Dictionary(uniqueKeysWithValues: (0..<65).map { ("\($0)", UInt64(1)) })
         #expect(stored([], [:]) == nil)

@@ -221,7 +221,9 @@ public struct EventDecoder: Sendable {
         _ rows: [WireRow], _ schema: ModelSchema?, _ arrival: EventTime
     ) throws(RecordDecodingError) -> Result<DecodedRecords, Refusal> {
         let kinds = schema.kinds
-        var assembler = RecordAssembler(limits: limits, arrival: arrival) { kinds[$1] }
+        var assembler = RecordAssembler(limits: limits, arrival: arrival) {
+            kinds[ExactText($1)]
+        }
         var issues: [ItemError] = []
         for (index, row) in rows.enumerated() where issues.count < ItemError.countMax {
             if let issue = try assembler.appendIfValid(row, line: index + 1) {
@@ -238,9 +240,9 @@ public struct EventDecoder: Sendable {
 
 extension Optional<ModelSchema> {
     /// The kinds of the known features, by name.
-    var kinds: [String: FeatureKind] {
+    var kinds: [ExactText: FeatureKind] {
         Dictionary(
-            (self?.features ?? []).map { ($0.name, $0.kind) },
+            (self?.features ?? []).map { (ExactText($0.name), $0.kind) },
             uniquingKeysWith: { first, _ in first })
     }
 }

@@ -56,7 +56,9 @@ public enum UploadDecoder {
             rows[index].takeIdentity(schema)
         }
         let kinds = schema.kinds
-        var assembler = RecordAssembler(limits: limits, arrival: arrival) { kinds[$1] }
+        var assembler = RecordAssembler(limits: limits, arrival: arrival) {
+            kinds[ExactText($1)]
+        }
         for (index, row) in rows.enumerated() { try assembler.append(row, line: index + 1) }
         let records = try assembler.finish()
         var purpose = Upload.Purpose.records(records)

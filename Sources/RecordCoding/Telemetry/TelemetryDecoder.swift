@@ -104,8 +104,8 @@ public struct TelemetryDecoder: Sendable {
         guard let members = log.body.object else {
             throw LogRejection("the body is no key-value list")
         }
-        var keys: Set<String> = []
-        for member in members where !keys.insert(member.key).inserted {
+        var keys: Set<ExactText> = []
+        for member in members where !keys.insert(ExactText(member.key)).inserted {
             throw LogRejection("a repeated key")
         }
         var row = WireRow(model: model)
@@ -229,8 +229,10 @@ extension LogRecord {
 
 /// This is the kinds of known features of the models that a request has named so far.
 private final class KindTable {
-    private var kinds: [ModelID: [String: FeatureKind]] = [:]
+    private var kinds: [ModelID: [ExactText: FeatureKind]] = [:]
 
     func add(_ schema: ModelSchema?, of model: ModelID) { kinds[model] = schema.kinds }
-    subscript(model: ModelID, name: String) -> FeatureKind? { kinds[model]?[name] }
+    subscript(model: ModelID, name: String) -> FeatureKind? {
+        kinds[model]?[ExactText(name)]
+    }
 }

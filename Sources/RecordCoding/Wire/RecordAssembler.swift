@@ -166,7 +166,7 @@ private struct PredictionColumns {
     var batch: PredictionBatch
     private let hash: IdentityHash
     private var features: [WireColumn] = []
-    private var placeOfName: [String: Int] = [:]
+    private var placeOfName: [ExactText: Int] = [:]
     private var versions = WireTextColumn()
     private var labels = WireTextColumn()
     private var serving = ServingColumns()
@@ -196,9 +196,9 @@ private struct PredictionColumns {
         for (position, feature) in row.features.enumerated() where issue == nil {
             // Rows of one body mostly have the same features in the same order.
             let place: Int
-            if position < features.count, features[position].name == feature.name {
+            if position < features.count, features[position].name.isExactly(feature.name) {
                 place = position
-            } else if let known = placeOfName[feature.name] {
+            } else if let known = placeOfName[ExactText(feature.name)] {
                 place = known
             } else if features.count >= limits.featureCountMax {
                 issue = refusal(
@@ -212,7 +212,7 @@ private struct PredictionColumns {
                 continue
             } else {
                 place = features.count
-                placeOfName[feature.name] = place
+                placeOfName[ExactText(feature.name)] = place
                 features.append(
                     WireColumn(
                         name: feature.name, kind: kindOf(batch.model, feature.name)))
@@ -230,7 +230,7 @@ private struct PredictionColumns {
         }
         if let issue {
             for place in places { features[place].lastRow = -1 }
-            for feature in features[countBefore...] { placeOfName[feature.name] = nil }
+            for feature in features[countBefore...] { placeOfName[ExactText(feature.name)] = nil }
             features.removeSubrange(countBefore...)
             return issue
         }
@@ -255,7 +255,7 @@ private struct PredictionColumns {
     ) -> [String] {
         row.features.filter { feature in
             let column =
-                placeOfName[feature.name].map { features[$0] }
+                placeOfName[ExactText(feature.name)].map { features[$0] }
                 ?? WireColumn(name: feature.name, kind: kindOf(batch.model, feature.name))
             return column.conflict(with: feature.value, limits: limits)?.code
                 == ItemError.typeConflict

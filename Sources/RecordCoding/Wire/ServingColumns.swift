@@ -3,7 +3,7 @@ import MonitoringDomain
 extension WireRow {
     /// Adds the values of segment keys; what was told first for a key stands.
     mutating func add(_ found: [Segment]) {
-        for segment in found where !segments.contains(where: { $0.key == segment.key }) {
+        for segment in found where !segments.contains(where: { $0.key.isExactly(segment.key) }) {
             segments.append(segment)
         }
     }
@@ -14,7 +14,7 @@ extension WireRow {
     @discardableResult
     mutating func takeIdentity(_ schema: ModelSchema?) -> Bool {
         guard case .feature(let name)? = schema?.identity,
-            let place = features.firstIndex(where: { $0.name == name })
+            let place = features.firstIndex(where: { $0.name.isExactly(name) })
         else { return false }
         id = features.remove(at: place).value.wireValue.name
         return true
@@ -24,8 +24,10 @@ extension WireRow {
     ///
     /// Foreign formats have features, and mostly no word for segments.
     mutating func fillSegments(_ schema: ModelSchema?) {
-        for key in schema?.segments ?? [] where !segments.contains(where: { $0.key == key }) {
-            guard let text = features.first(where: { $0.name == key })?.value.wireValue.name else {
+        for key in schema?.segments ?? [] where !segments.contains(where: { $0.key.isExactly(key) })
+        {
+            guard let text = features.first(where: { $0.name.isExactly(key) })?.value.wireValue.name
+            else {
                 continue
             }
             segments.append(Segment(key: key, value: text))
@@ -74,7 +76,7 @@ struct ServingColumns {
                     ItemError.invalidField
                 )
             }
-            if !segments.contains(where: { $0.key == segment.key }) { newCount += 1 }
+            if !segments.contains(where: { $0.key.isExactly(segment.key) }) { newCount += 1 }
             guard segments.count + newCount <= Self.segmentKeyCountMax else {
                 return (
                     place, "over \(Self.segmentKeyCountMax) segment keys of one model",
@@ -101,7 +103,7 @@ struct ServingColumns {
         }
         for segment in row.segments {
             let place: Int
-            if let known = segments.firstIndex(where: { $0.key == segment.key }) {
+            if let known = segments.firstIndex(where: { $0.key.isExactly(segment.key) }) {
                 place = known
             } else {
                 place = segments.count
@@ -144,18 +146,18 @@ extension TextColumn {
     /// Makes a column of texts; rows behind the last one are missing.
     init(_ texts: [String?], rowCount: Int) {
         self.init()
-        var codeOfText: [String: UInt32] = [:]
+        var codeOfText: [ExactText: UInt32] = [:]
         for text in texts {
             guard let text else {
                 codes.append(Self.missing)
                 continue
             }
-            if let code = codeOfText[text] {
+            if let code = codeOfText[ExactText(text)] {
                 codes.append(code)
                 continue
             }
             let code = UInt32(truncatingIfNeeded: dictionary.count)
-            codeOfText[text] = code
+            codeOfText[ExactText(text)] = code
             dictionary.append(text)
             codes.append(code)
         }

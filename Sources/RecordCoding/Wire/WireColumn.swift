@@ -3,7 +3,7 @@ import MonitoringDomain
 /// This is a text column of foreign rows under construction.
 struct WireTextColumn {
     private var column = TextColumn()
-    private var codes: [String: UInt32] = [:]
+    private var codes: [ExactText: UInt32] = [:]
 
     var count: Int { column.codes.count }
 
@@ -12,12 +12,12 @@ struct WireTextColumn {
             column.codes.append(TextColumn.missing)
             return
         }
-        if let code = codes[text] {
+        if let code = codes[ExactText(text)] {
             column.codes.append(code)
             return
         }
         let code = UInt32(truncatingIfNeeded: column.dictionary.count)
-        codes[text] = code
+        codes[ExactText(text)] = code
         column.dictionary.append(text)
         column.codes.append(code)
     }

@@ -13,7 +13,7 @@ struct ReplayFold {
     private let model: ModelID?
     private let arrival = WallClock.now()
     private var decoder = RecordDecoder(limits: ReplayFold.limits)
-    private var kinds: [ModelID: [String: FeatureKind]]
+    private var kinds: [ModelID: [ExactText: FeatureKind]]
     /// True once lines of both kinds have come.
     private var isMixed = false
     /// Pieces that are decoded and not yet durable and applied.
@@ -128,9 +128,11 @@ struct ReplayFold {
         let known = kinds
         let batches = try decoder.decodePredictions(
             lines, kind: .predictions, defaultModel: model, arrival: arrival,
-            kindOf: { known[$0]?[$1] })
+            kindOf: { known[$0]?[ExactText($1)] })
         for batch in batches {
-            for (name, column) in batch.features where known[batch.model]?[name] == nil {
+            for (text, column) in batch.features {
+                let name = ExactText(text)
+                guard known[batch.model]?[name] == nil else { continue }
                 kinds[batch.model, default: [:]][name] = column.kind
             }
         }
@@ -143,7 +145,7 @@ struct ReplayFold {
         case .rows(let rows, let lines):
             var assembler = RecordAssembler(
                 limits: Self.limits, arrival: arrival,
-                kindOf: { kinds[$0]?[$1] })
+                kindOf: { kinds[$0]?[ExactText($1)] })
             for (row, line) in zip(rows, lines) { try assembler.append(row, line: line) }
             let records = try assembler.finish()
             return records.predictions.map { .predictions($0) }

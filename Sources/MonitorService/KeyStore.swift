@@ -132,6 +132,13 @@ public final class KeyStore: Sendable {
         return found
     }
 
+    /// This is the id that a token shows, whoever has made it; nil for what has not the form of one.
+    public static func id(of token: String) -> String? {
+        let parts = token.split(separator: "_", omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[1].utf8.count == KeyDigests.idSize else { return nil }
+        return String(parts[1])
+    }
+
     /// This is the valid key of a client certificate, by its DER bytes.
     public func key(forCertificate der: [UInt8], at now: EventTime) -> APIKey? {
         refresh()

@@ -340,38 +340,5 @@ extension EndToEndTests {
                     && refused.allSatisfy { Int($0.headers["retry-after"] ?? "") != nil })
             #expect(try client.get("/v1/status", headers: bearer(other)).status == 200)
         }
-
-        /// SE-9: what the runtime writes when the process crashes.
-        @Test(.timeLimit(.minutes(3)))
-        func `a crash shows nothing of the environment, and no secret`() throws {
-            let site = try KeyedSite("crash")
-            let key = try site.key("read")
-            let common = "enable=yes,color=no,interactive=no,symbolicate=off"
-            for (settings, signal, isTraced) in [
-                (common, SIGSEGV, true), ("\(common),registers=all,threads=all", SIGILL, true),
-                ("enable=no", SIGABRT, false),
-            ] {
-                let server = try LeewayServer(
-                    data: site.data,
-                    launcher: [
-                        "/usr/bin/env", "SWIFT_BACKTRACE=\(settings)",
-                        "CANARY=c4nary-of-the-environment",
-                        "LEEWAY_POSTGRES=postgresql://u:c4nary-of-a-password@127.0.0.1:1/d",
-                    ])
-                #expect(try server.client.get("/v1/status", headers: bearer(key)).status == 200)
-
-                kill(server.processIdentifier, signal)
-
-                // A signal from outside is over when it has been reported, and ends nothing.
-                let isReported = wait(upTo: 60) {
-                    !server.isRunning || server.logText.contains("Backtrace took")
-                }
-                #expect(isReported && server.logText.contains("Backtrace took") == isTraced)
-                server.kill()
-                let text = server.logText
-                #expect(!text.contains("c4nary"), "\(settings): \(text.suffix(2_000))")
-                #expect(!text.contains(key.suffix(43)) && !text.contains("PATH="))
-            }
-        }
     }
 }

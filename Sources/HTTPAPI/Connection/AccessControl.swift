@@ -14,7 +14,8 @@ import Synchronization
 final class AccessControl: Sendable {
     /// The field that tells the routes whose request it is; from outside it is dropped.
     static let projectField = "Leeway-Project"
-    /// Wrong keys of one address in a minute that are answered as such; more are answered with 429.
+    /// Wrong keys of one address, and wrong secrets of one id, in a minute that are answered as such; more are
+    /// answered with 429.
     static let failureCountMax = 20
 
     private let keys: KeyStore
@@ -23,6 +24,7 @@ final class AccessControl: Sendable {
     private let refusal: @Sendable () -> Problem?
     private let rates = Mutex(RateTable())
     private let failures = Mutex(FailureTable())
+    private let failuresOfIDs = Mutex(FailureTable())
 
     init(
         keys: KeyStore, requestsPerSecond: Int?, refusal: @escaping @Sendable () -> Problem?
@@ -41,8 +43,9 @@ final class AccessControl: Sendable {
         let need = Self.need(of: head)
         guard keys.isUsed, let need else { return loadProblem(need, head) }
         let now = WallClock.now()
-        guard let key = key(of: head, pathToken, channel, at: now) else {
-            return unauthenticated(channel)
+        let token = Self.token(of: head, pathToken)
+        guard let key = key(token, channel, at: now) else {
+            return unauthenticated(token, channel)
         }
         guard key.scope.allows(need) else {
             return Problem(
@@ -79,30 +82,48 @@ final class AccessControl: Sendable {
         return String(token)
     }
 
-    private func key(
-        of head: HTTPRequestHead, _ pathToken: String?, _ channel: any Channel, at now: EventTime
-    ) -> APIKey? {
+    /// What a request shows of who asks.
+    private enum Token {
+        case none
+        case text(String)
+        /// What is no credential, or are several.
+        case malformed
+    }
+
+    private static func token(of head: HTTPRequestHead, _ pathToken: String?) -> Token {
         let values = head.headers["Authorization"]
-        if values.isEmpty {
-            if let pathToken { return keys.key(for: pathToken, at: now) }
+        guard let value = values.first else { return pathToken.map { .text($0) } ?? .none }
+        let parts = value.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
+        guard values.count == 1, parts.count == 2, parts[0].lowercased() == "bearer" else {
+            return .malformed
+        }
+        return .text(String(parts[1]))
+    }
+
+    private func key(_ token: Token, _ channel: any Channel, at now: EventTime) -> APIKey? {
+        switch token {
+        case .malformed: return nil
+        case .text(let text): return keys.key(for: text, at: now)
+        case .none:
             guard
                 let certificate = try? channel.pipeline.syncOperations.nioSSL_peerCertificate(),
                 let der = try? certificate.toDERBytes()
             else { return nil }
             return keys.key(forCertificate: der, at: now)
         }
-        guard values.count == 1, let value = values.first else { return nil }
-        let parts = value.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
-        return keys.key(for: String(parts[1]), at: now)
     }
 
-    private func unauthenticated(_ channel: any Channel) -> Problem {
+    private func unauthenticated(_ token: Token, _ channel: any Channel) -> Problem {
         let address = channel.remoteAddress?.ipAddress ?? "unknown"
-        if failures.withLock({ $0.count(address, at: .now) }) > Self.failureCountMax {
+        var count = failures.withLock { $0.count(address, at: .now) }
+        if case .text(let text) = token, let id = KeyStore.id(of: text) {
+            count = max(count, failuresOfIDs.withLock { $0.count(id, at: .now) })
+        }
+        if count > Self.failureCountMax {
             return Problem(
                 .tooManyRequests, "rate-limited", "Too many failed attempts",
-                detail: "over \(Self.failureCountMax) a minute from one address",
+                detail:
+                    "over \(Self.failureCountMax) a minute from one address, or with one key's id",
                 headers: [.retryAfter: "60"])
         }
         return Problem(
@@ -161,9 +182,9 @@ struct RateTable {
     }
 }
 
-/// This is how many wrong keys an address has shown in the running minute.
+/// This is how many wrong keys an address has shown in the running minute, or how many wrong secrets an id.
 struct FailureTable {
-    /// Beyond, all further addresses count as one: the table must not grow with the attack.
+    /// Beyond, all further ones count as one: the table must not grow with the attack.
     private static let addressCountMax = 4_096
 
     private var counts: [String: Int] = [:]

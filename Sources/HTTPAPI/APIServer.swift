@@ -80,7 +80,7 @@ public struct APIServer: Sendable {
                 // Between two looks for new connections all others have their turn: with the default of
                 // sixteen a look, a thousand that come at once keep the health check out for seconds.
                 try? await channel.setOption(
-                    .maxMessagesPerRead, value: ConnectionLimits.acceptCountMax
+                    .maxMessagesPerRead, value: UInt(options.limits.acceptCountMax)
                 ).get()
                 await onListening(channel.localAddress?.port ?? configuration.port)
             },

@@ -1,4 +1,5 @@
 import Foundation
+import HTTPAPI
 
 /// This is how many files and connections the process may have open.
 ///
@@ -25,10 +26,10 @@ enum DescriptorLimit {
         return Int(clamping: limit.rlim_cur)
     }
 
-    /// This is how many connections there may be.
+    /// These are the limits of connections under the limit of descriptors.
     ///
     /// - Throws: `CommandFailure` where the limit is too low to serve.
-    static func connectionCount(configured: Int, reserve: Int) throws -> Int {
+    static func connections(configured: Int?) throws -> ConnectionLimits {
         let limit = raise()
         guard limit >= limitMin else {
             throw CommandFailure(
@@ -36,6 +37,12 @@ enum DescriptorLimit {
                 message: "the limit of open files is \(limit), and must be \(limitMin) or more: "
                     + "ulimit -n")
         }
-        return min(configured, limit - spareCount - reserve)
+        var limits = ConnectionLimits()
+        // Whoever comes at one look is taken before anybody is refused or ended.
+        limits.acceptCountMax = min(limits.acceptCountMax, limit / 8)
+        limits.connectionCountMax = min(
+            configured ?? limits.connectionCountMax,
+            limit - spareCount - limits.reserveCountMax - limits.acceptCountMax)
+        return limits
     }
 }

@@ -216,17 +216,13 @@ struct ServeCommand: AsyncParsableCommand {
     private func serverOptions(
         _ settings: Settings, _ configuration: ServiceConfiguration, tls: TLSFiles?
     ) throws -> ServerOptions {
-        let defaults = ConnectionLimits()
-        let count = try DescriptorLimit.connectionCount(
-            configured: try settings.number(.connections, 1...60_000)
-                ?? defaults.connectionCountMax,
-            reserve: defaults.reserveCountMax)
+        let limits = try DescriptorLimit.connections(
+            configured: try settings.number(.connections, 1...60_000))
         let names = (settings[.allowedHosts] ?? "").split(separator: ",").map {
             $0.trimmingCharacters(in: .whitespaces)
         }
         return ServerOptions(
-            limits: ConnectionLimits(
-                connectionCountMax: count, reserveCountMax: defaults.reserveCountMax),
+            limits: limits,
             hosts: HostList(
                 listening: configuration.host, isLoopback: configuration.isLoopback,
                 others: names),

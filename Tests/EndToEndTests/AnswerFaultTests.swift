@@ -10,6 +10,7 @@ extension EndToEndTests {
                 + "Idempotency-Key: \(key)\r\nContent-Length: \(size)\r\n\r\n"
         }
 
+        /// FT-7: at each byte of the request, and at moments in and behind the answer.
         @Test(.timeLimit(.minutes(FaultRig.minuteLimit)))
         func `wherever a connection is cut, a repeat makes it once`() throws {
             let site = try Site("cut")
@@ -18,8 +19,8 @@ extension EndToEndTests {
             let size = 3 * 260 + 200
             var idCount = 0
             var replayedCount = 0
-            let places = Array(stride(from: 0, to: size, by: max(1, 40 / roundCount)))
-            for (index, place) in (places + Array(repeating: size * 2, count: 40)).enumerated() {
+            let places = Array(0..<size) + Array(repeating: size * 2, count: rounds(200))
+            for (index, place) in places.enumerated() {
                 let body = ndjson(stream.next(3).map(\.prediction))
                 idCount += 3
                 let request = Array(head("cut-\(index)", body.count).utf8) + body
@@ -40,7 +41,8 @@ extension EndToEndTests {
                 let known = try answer?.decoded(as: IngestAnswer.self)
                 #expect(known?.accepted == 3 || known?.duplicates == 3)
             }
-            print("cut: \(idCount / 3) connections, \(replayedCount) repeats of what was stored")
+            print(
+                "FT-7: cut \(idCount / 3) connections, \(replayedCount) repeats of what was stored")
             #expect(replayedCount > 0)
             #expect(try site.client.volume(of: "cut") == Double(idCount))
             try FaultRig.verify(site.data)

@@ -42,8 +42,8 @@ extension EndToEndTests {
             let silent = try (0..<50).map { _ in SlowClient(try RawConnection(port: port), drip: "")
             }
             // In `make torture` as many as there may be connections.
-            let slowCount = roundCount > 2 ? 450 : 150
-            if roundCount > 2 { raiseDescriptorLimit() }
+            let slowCount = isTorture ? 450 : 150
+            if isTorture { raiseDescriptorLimit() }
             let heads = try (0..<slowCount).map { _ in
                 let client = SlowClient(try RawConnection(port: port), drip: "a")
                 client.connection.send("GET /readyz HTTP/1.1\r\nX-Slow: ")

@@ -172,7 +172,7 @@ extension EndToEndTests {
             #expect(wait(upTo: 15) { (try? rig.filed())?.count == 1 })
             // What the wall clock says is believed once it has said it as long as what it said before.
             wait(upTo: 15) { ContinuousClock.now - begin > .seconds(2 * Self.phaseSeconds) }
-            let moves = (0..<max(1, roundCount / 20)).flatMap { _ in Self.moves }
+            let moves = (0..<rounds(1, atMost: 10)).flatMap { _ in Self.moves }
             var jumpCounts: [Int] = []
             for (index, move) in moves.enumerated() {
                 // Filed while the clock is wrong: two rows, of which one comes later.

@@ -12,6 +12,7 @@ extension EndToEndTests {
             let isAcknowledged: Bool
         }
 
+        /// FT-1: fifty cycles in every run, in `make torture` more.
         @Test(.timeLimit(.minutes(FaultRig.minuteLimit)))
         func `kill -9 loses nothing acknowledged and counts nothing twice`() throws {
             let site = try Site("crash")
@@ -22,7 +23,9 @@ extension EndToEndTests {
             var all: [Sent] = []
             var unknownCount = 0
 
-            for cycle in 0..<4 * roundCount {
+            let cycleCount = rounds(50)
+            var slowest = Duration.zero
+            for cycle in 0..<cycleCount {
                 let senders = (0..<3).map { sender in
                     (0..<60).map { _ in
                         stream.next(.random(in: 1...(sender == 0 ? 200 : 20), using: &random))
@@ -32,7 +35,9 @@ extension EndToEndTests {
                 let sent = sendUntilKilled(
                     senders, site.server, after: .random(in: 5_000...400_000, using: &random))
                 #expect(!site.server.isRunning)
+                let start = ContinuousClock.now
                 try site.restart()
+                slowest = max(slowest, ContinuousClock.now - start)
                 unknownCount += sent.count { !$0.isAcknowledged }
                 try resend(sent, to: site.client, cycle: cycle)
                 all += sent
@@ -42,7 +47,10 @@ extension EndToEndTests {
             try resend(
                 all.map { Sent(lines: $0.lines, isAcknowledged: true) }, to: site.client, cycle: -1)
             let idCount = all.reduce(0) { $0 + $1.lines.count }
-            print("crash: \(all.count) batches, \(unknownCount) without an answer, \(idCount) ids")
+            print(
+                "FT-1: \(cycleCount) cycles, \(all.count) batches, \(unknownCount) without an answer, "
+                    + "\(idCount) ids, ready after \(slowest) at most")
+            #expect(slowest < .seconds(5), "D-6")
             #expect(try site.client.volume(of: "crash") == Double(idCount))
             #expect(all.contains { $0.isAcknowledged })
             #expect(unknownCount > 0)

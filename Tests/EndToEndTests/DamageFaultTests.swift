@@ -55,6 +55,7 @@ extension EndToEndTests {
             #expect(verification.status != 0)
         }
 
+        /// FT-9: 500 places, in `make torture` more.
         @Test(.timeLimit(.minutes(FaultRig.minuteLimit)))
         func `a flipped bit anywhere ends in a service or in a reason, and no loss is silent`()
             throws
@@ -69,7 +70,8 @@ extension EndToEndTests {
             var random = SeededGenerator(seed: 12)
             var refusedCount = 0
             var lossCount = 0
-            for round in 0..<5 * roundCount {
+            let count = rounds(500)
+            for round in 0..<count {
                 let data = site.folder.appendingPathComponent("copy-\(round)")
                 try FileManager.default.copyItem(at: site.data, to: data)
                 defer { try? FileManager.default.removeItem(at: data) }
@@ -95,7 +97,7 @@ extension EndToEndTests {
                 }
             }
             print(
-                "bits: \(5 * roundCount) flips, \(refusedCount) refused with a reason, "
+                "FT-9: \(count) flips, \(refusedCount) refused with a reason, "
                     + "\(lossCount) losses that were said")
         }
     }

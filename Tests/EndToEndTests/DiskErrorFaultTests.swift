@@ -3,7 +3,8 @@ import MonitoringTestSupport
 import Testing
 
 extension EndToEndTests {
-    /// FT-5, the rest of it: readings and openings that fail, calls that are interrupted.
+    /// FT-5: each reading, opening, flush and write of a start, of requests and of a stop fails once; calls are
+    /// interrupted.
     struct DiskErrorFaultTests {
         private func launcher(_ library: String, _ fault: String, _ name: String) -> [String] {
             FaultRig.launcher(library, fault)
@@ -58,42 +59,51 @@ extension EndToEndTests {
             return server.stop()
         }
 
+        /// Fails at one call, and looks at what is left.
+        private func fail(
+            _ kind: String, _ call: Int, _ origin: URL, _ sent: Ledger, _ library: String
+        ) throws -> Int32? {
+            let data = origin.deletingLastPathComponent()
+                .appendingPathComponent("\(kind)-\(call)")
+            try FileManager.default.copyItem(at: origin, to: data)
+            defer { try? FileManager.default.removeItem(at: data) }
+            var ledger = sent
+            let code = try run(data, &ledger, library, "\(kind):\(call)")
+            #expect(code == nil || code == 0 || code == 3)
+
+            let sound = try LeewayServer(data: data)
+            #expect(try ledger.lostCount(sound.client) == 0, "\(kind) \(call)")
+            #expect(!sound.logText.contains("LOST"), "\(kind) \(call): \(sound.logTail)")
+            #expect(sound.stop() == 0)
+            try FaultRig.verify(data)
+            return code
+        }
+
         @Test(.timeLimit(.minutes(FaultRig.minuteLimit)))
-        func `a reading or an opening that fails ends a start or a process, and loses nothing`()
-            throws
-        {
+        func `a call that fails ends a start or a process, and loses nothing`() throws {
             let folder = try Repository.temporaryFolder("errors")
             defer { try? FileManager.default.removeItem(at: folder) }
             let library = try FaultRig.library(in: folder)
             let (origin, sent) = try grown(folder, "origin")
             var outcomes: [String: Int] = [:]
-            for kind in ["read", "open"] {
+            for (kind, counted) in [
+                ("read", "reads"), ("open", "opens"), ("eio", "flushes"), ("write", "writes"),
+            ] {
                 let counter = folder.appendingPathComponent("\(kind)-count")
                 let whole = folder.appendingPathComponent("\(kind)-whole")
                 try FileManager.default.copyItem(at: origin, to: whole)
                 var ledger = sent
-                #expect(try run(whole, &ledger, library, "\(kind)s:\(counter.path)") == 0)
+                #expect(try run(whole, &ledger, library, "\(counted):\(counter.path)") == 0)
                 let count = try #require(
                     Int(try String(contentsOf: counter, encoding: .utf8)), "no \(kind)")
                 #expect(count >= 5)
-                let stride = roundCount > 2 ? 1 : max(1, count / 5)
-                for call in Swift.stride(from: 1, through: count, by: stride) {
-                    let data = folder.appendingPathComponent("\(kind)-\(call)")
-                    try FileManager.default.copyItem(at: origin, to: data)
-                    defer { try? FileManager.default.removeItem(at: data) }
-                    var ledger = sent
-                    let code = try run(data, &ledger, library, "\(kind):\(call)")
-                    #expect(code == nil || code == 0 || code == 3)
+                for call in 1...count {
+                    let code = try fail(kind, call, origin, sent, library)
                     outcomes["\(kind) \(code.map { "\($0)" } ?? "refused")", default: 0] += 1
-
-                    let sound = try LeewayServer(data: data)
-                    #expect(try ledger.lostCount(sound.client) == 0, "\(kind) \(call)")
-                    #expect(!sound.logText.contains("LOST"), "\(kind) \(call): \(sound.logTail)")
-                    #expect(sound.stop() == 0)
-                    try FaultRig.verify(data)
                 }
             }
-            print("FT-5: \(outcomes.sorted { $0.key < $1.key })")
+            let count = outcomes.values.reduce(0, +)
+            print("FT-5: each of \(count) calls: \(outcomes.sorted { $0.key < $1.key })")
         }
 
         @Test(.timeLimit(.minutes(3)))

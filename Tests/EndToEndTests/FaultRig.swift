@@ -40,9 +40,17 @@ struct Ledger {
     }
 }
 
-/// How many rounds of each fault; `make torture` runs more.
+/// How long the faults go on: 2 in every run, more in `make torture`, which sets LEEWAY_TORTURE.
 let roundCount =
     ProcessInfo.processInfo.environment["LEEWAY_TORTURE"].flatMap { Int($0) } ?? 2
+
+/// True in `make torture`.
+let isTorture = roundCount > 2
+
+/// How many rounds of a fault there are: so many in every run, in `make torture` more, in proportion.
+func rounds(_ count: Int, atMost limit: Int = .max) -> Int {
+    isTorture ? max(count, min(limit, count * roundCount / 2)) : count
+}
 
 /// What the fault tests share: the library of faults, the disks, the check at the end.
 enum FaultRig {
@@ -73,7 +81,7 @@ enum FaultRig {
     }
 
     /// How long a test may take: in `make torture` as long as it likes.
-    static let minuteLimit = roundCount > 2 ? 240 : 3
+    static let minuteLimit = isTorture ? 240 : 8
 
     /// Compiles a library of `Tests/Faults` that is loaded before the others.
     static func library(_ name: String = "faults", in folder: URL) throws -> String {

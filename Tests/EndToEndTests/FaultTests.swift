@@ -44,9 +44,9 @@ extension EndToEndTests {
             let folder = try Repository.temporaryFolder("calls")
             defer { try? FileManager.default.removeItem(at: folder) }
             let library = try FaultRig.library(in: folder)
-            for (round, call) in stride(from: 31, to: 700, by: 13).prefix(3 * roundCount)
-                .enumerated()
-            {
+            let calls = stride(from: 31, to: 700, by: isTorture ? 2 : 13)
+            print("FT-3, under load: died at \(Array(calls).count) of 669 calls")
+            for (round, call) in calls.enumerated() {
                 let fault = round % 2 == 0 ? "kill" : "tear"
                 let data = folder.appendingPathComponent("data-\(round)")
                 var stream = RecordStream(model: "calls", startingAt: monday, seed: UInt64(round))
@@ -66,7 +66,8 @@ extension EndToEndTests {
             }
         }
 
-        /// FT-3: a script of twenty requests and an orderly stop, once for each call that changes a file.
+        /// FT-3: a script of twenty requests and an orderly stop, once for each call that changes a file; all of
+        /// them, always.
         @Test(.timeLimit(.minutes(FaultRig.minuteLimit)))
         func `the process may die at any call that changes a file of the data directory`() throws {
             let folder = try Repository.temporaryFolder("steps")
@@ -77,10 +78,7 @@ extension EndToEndTests {
             let text = try String(contentsOf: counter, encoding: .utf8)
             let count = try #require(Int(text))
             #expect(count > 100)
-            // All of them in `make torture`; else as many as there is time for, evenly, from start to stop.
-            let stride = roundCount > 2 ? 1 : max(1, count / 12)
-            var run = 0
-            for call in Swift.stride(from: 1 + count % stride, through: count, by: stride) {
+            for call in 1...count {
                 let (data, ledger) = try scriptedRun(
                     folder, "data-\(call)", library, "step:\(call)")
                 defer { try? FileManager.default.removeItem(at: data) }
@@ -92,9 +90,8 @@ extension EndToEndTests {
                     "call \(call): \(sound.logTail)")
                 #expect(sound.stop() == 0)
                 try FaultRig.verify(data)
-                run += 1
             }
-            print("FT-3: \(count) calls, died at \(run) of them")
+            print("FT-3: died at each of \(count) calls")
         }
 
         private func scriptedRun(
@@ -120,6 +117,7 @@ extension EndToEndTests {
             return (data, ledger)
         }
 
+        /// FT-2: twenty cycles in every run, 500 at most in `make torture`, and the controls that must fail.
         @Test(.timeLimit(.minutes(FaultRig.minuteLimit)), .enabled(if: FaultRig.canMount))
         func `a power cut loses nothing acknowledged, and a disk that lies is found out`() throws {
             let folder = try Repository.temporaryFolder("power")
@@ -127,7 +125,8 @@ extension EndToEndTests {
             let library = try FaultRig.library(in: folder)
             var unknownCount = 0
             let systems = FaultRig.diskSystems
-            for round in 0..<max(roundCount, 2 * systems.count) {
+            let count = rounds(20, atMost: 500)
+            for round in 0..<count {
                 // With the journal flushed first, and without: names may be there while data is not.
                 let ledger = try cutPower(
                     in: folder, round: round, flags: round % 2 == 0 ? 2 : 1,
@@ -135,7 +134,8 @@ extension EndToEndTests {
                 ).ledger
                 unknownCount += ledger.batches.count - ledger.acknowledged.count
             }
-            print("power: cuts on \(systems), \(unknownCount) batches without an answer")
+            print(
+                "FT-2: \(count) cuts on \(systems), \(unknownCount) batches without an answer")
             // A disk that lies, and a database that flushes its log seldom.
             for (index, fault) in ["drop", "hidden"].enumerated() {
                 var lost = 0
@@ -162,7 +162,10 @@ extension EndToEndTests {
             try FileManager.default.createDirectory(at: disk, withIntermediateDirectories: true)
             try FaultRig.make(system, in: image)
             try FaultRig.run(["mount", "-o", "loop", image, disk.path])
-            defer { _ = try? CommandRun("/usr/bin/env", ["umount", "-l", disk.path]) }
+            defer {
+                _ = try? CommandRun("/usr/bin/env", ["umount", "-l", disk.path])
+                try? FileManager.default.removeItem(atPath: image)
+            }
             // The server's own log lies beside its data, so outside; and so do its rules.
             let rules = folder.appendingPathComponent("rules")
             let data = disk
@@ -170,7 +173,7 @@ extension EndToEndTests {
             var ledger = Ledger()
             let server = try LeewayServer(data: data, rules: rules, launcher: launcher)
             let start = Date()
-            let moment = 0.4 + 0.3 * Double(round % 3)
+            let moment = 0.3 + 0.1 * Double(round % 10)
             let cutter = Thread {
                 usleep(UInt32(moment * 1e6))
                 let descriptor = open(disk.path, O_RDONLY)

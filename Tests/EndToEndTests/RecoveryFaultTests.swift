@@ -25,7 +25,7 @@ extension EndToEndTests {
             try FaultRig.run(["python3", "-c", Self.writer, file.path, "\(start)", "\(count)"])
             let run = try CommandRun(
                 CommandRun.leeway, ["replay", "--no-progress", "--data", data.path, file.path],
-                deadline: roundCount > 2 ? 3_600 : 150)
+                deadline: isTorture ? 3_600 : 150)
             try #require(run.status == 0, "\(run.errors)")
         }
 
@@ -40,7 +40,7 @@ extension EndToEndTests {
             var stream = RecordStream(model: "rows", startingAt: monday, seed: 8)
             var ledger = Ledger()
             var (count, times): (Int, [Double]) = (0, [])
-            for target in [100_000, 1_000_000] + (roundCount > 2 ? [10_000_000] : []) {
+            for target in [100_000, 1_000_000] + (isTorture ? [10_000_000] : []) {
                 try grow(data, from: count, by: target - count)
                 count = target
                 let server = try LeewayServer(data: data, rules: rules)

@@ -6,28 +6,7 @@ import Testing
 extension EndToEndTests {
     /// FT-21: a thousand slow clients of each kind, and one that is not.
     struct SlowCrowdFaultTests {
-        enum Kind: String, CaseIterable, Sendable {
-            case silent, heads, bodies, readers, idle, resets
-        }
-
         private static let count = 1_000
-        private static let postHead =
-            "POST /v1/predictions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            + "Content-Length: 100000\r\n\r\n"
-        private static let page = "GET /v1/openapi.yaml HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-        /// What a client of the kind says first, and what it says again and again.
-        private func words(_ kind: Kind) -> (first: String, drip: String) {
-            switch kind {
-            case .silent, .resets: ("", "")
-            case .heads: ("GET /readyz HTTP/1.1\r\nX-Slow: ", "a")
-            case .bodies: (Self.postHead, " ")
-            // Answers of 150 KB, of which the buffers between us hold a part.
-            case .readers: (String(repeating: Self.page, count: 3), "")
-            case .idle: ("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n", "")
-            }
-        }
-
         /// A thousand connections that drip in a thread of their own until the value goes.
         private final class Crowd: @unchecked Sendable {
             private let isOver = Atomic(false)
@@ -35,17 +14,13 @@ extension EndToEndTests {
 
             private var connections: [RawConnection]
 
-            init(_ port: UInt16, _ kind: Kind, first: String, drip: String) throws {
-                connections = try (0..<SlowCrowdFaultTests.count).map { _ in
-                    let connection = try RawConnection(
-                        port: port, timeout: 1, receiveSizeBytes: kind == .readers ? 4_096 : nil)
-                    connection.send(first)
-                    return connection
-                }
-                if kind == .resets { connections = [] }
+            init(_ port: UInt16, _ kind: SlowKind) throws {
+                connections =
+                    kind == .resets
+                    ? [] : try (0..<SlowCrowdFaultTests.count).map { _ in try kind.client(port) }
                 Thread.detachNewThread { [self] in
                     while !isOver.load(ordering: .relaxed) {
-                        if kind == .resets { reset(port) } else { self.drip(Array(drip.utf8)) }
+                        if kind == .resets { reset(port) } else { drip(kind.drip) }
                     }
                     connections = []
                     ended.signal()
@@ -54,9 +29,7 @@ extension EndToEndTests {
 
             private func reset(_ port: UInt16) {
                 for _ in 0..<200 {
-                    guard let one = try? RawConnection(port: port, timeout: 1) else { continue }
-                    one.send("POST /v1/pre")
-                    one.resetAtClose()
+                    _ = try? SlowKind.resets.client(port)
                 }
             }
 
@@ -112,16 +85,15 @@ extension EndToEndTests {
             try #require(raiseDescriptorLimit() >= 2_048, "FT-21 needs 2,048 descriptors")
             let folder = try Repository.temporaryFolder("crowd")
             defer { try? FileManager.default.removeItem(at: folder) }
-            for kind in Kind.allCases {
+            for kind in SlowKind.allCases {
                 let data = folder.appendingPathComponent(kind.rawValue)
                 let server = try LeewayServer(data: data)
                 var stream = RecordStream(model: "crowd", startingAt: monday, seed: 27)
                 let normal = try latencies(server, &stream, seconds: 1.5)
-                let (first, drip) = words(kind)
-                let crowd = try Crowd(server.port, kind, first: first, drip: drip)
+                let crowd = try Crowd(server.port, kind)
                 defer { crowd.end() }
                 let found = try latencies(
-                    server, &stream, seconds: roundCount > 2 ? 65 : 2.5)
+                    server, &stream, seconds: isTorture ? 65 : 8)
                 let worst = share(0.99, of: found)
                 func text(_ part: Double) -> String {
                     String(

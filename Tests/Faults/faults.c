@@ -4,6 +4,7 @@
 // FAULT=eio:N    the N-th flush fails with EIO; later ones work again
 // FAULT=write:N  the N-th write or cut fails with EIO; later ones work again
 // FAULT=reads:P  counts, in the file P, every read of a file of the data directory; opens:P every opening
+// FAULT=flushes:P, FAULT=writes:P  count what eio:N and write:N would make fail
 // FAULT=read:N   the N-th of them fails with EIO; open:N the same of openings
 // FAULT=rot:P    flushes fail with EIO while there is a file P
 // FAULT=intr     every third read, write and cut is interrupted before it does anything
@@ -14,6 +15,8 @@
 // FAULT=blind    the same, with eyes that see no flush: the first acknowledgement ends the process
 // FAULT=full:P   writes of the log fail with ENOSPC while there is a file P
 // FAULT=base:P   the same, of the database itself and not of its write-ahead log
+// FAULT=hold:P   writes of the database itself, which only a checkpoint makes, wait while there is a file P, and say so
+//                in a file P.held
 // FAULT=snap:P   SQLite refuses snapshots as too large for the disk while there is a file P
 // FAULT=brim:N   from the N-th of those changes on nothing has room: writes, making and reserving fail with ENOSPC
 // FAULT=steps:P  counts, in the file P, every call that changes a file of the data directory
@@ -39,8 +42,9 @@
 #include <unistd.h>
 
 enum mode {
-  NONE, DROP, FAIL, KILL, TEAR, WRITE, SHORT, ORDER, BLIND, FULL, BASE, NORMAL, HIDDEN, SNAP, ROT, INTR,
-  READS, READ, OPENS, OPENED, STEPS, STEP, BRIM
+  NONE, DROP, FAIL, KILL, TEAR, WRITE, SHORT, ORDER, BLIND, FULL, BASE, NORMAL, HIDDEN, SNAP, ROT, HOLD,
+  INTR,
+  FLUSHES, WRITES, READS, READ, OPENS, OPENED, STEPS, STEP, BRIM
 };
 static enum mode mode = NONE;
 static long target = 0;
@@ -65,13 +69,16 @@ __attribute__((constructor)) static void begin(void) {
   if (strncmp(text, "read:", 5) == 0) mode = READ, target = atol(text + 5);
   if (strncmp(text, "open:", 5) == 0) mode = OPENED, target = atol(text + 5);
   if (strncmp(text, "brim:", 5) == 0) mode = BRIM, target = atol(text + 5);
+  if (strncmp(text, "hold:", 5) == 0) mode = HOLD, sign = text + 5;
   if (strncmp(text, "rot:", 4) == 0) mode = ROT, sign = text + 4;
   if (strcmp(text, "intr") == 0) mode = INTR;
   if (strncmp(text, "steps:", 6) == 0) mode = STEPS;
   if (strncmp(text, "reads:", 6) == 0) mode = READS;
   if (strncmp(text, "opens:", 6) == 0) mode = OPENS;
-  if (mode == STEPS || mode == READS || mode == OPENS)
-    counter = (int)syscall(SYS_openat, AT_FDCWD, text + 6, O_WRONLY | O_CREAT, 0600);
+  if (strncmp(text, "flushes:", 8) == 0) mode = FLUSHES;
+  if (strncmp(text, "writes:", 7) == 0) mode = WRITES;
+  if (mode == STEPS || mode == READS || mode == OPENS || mode == FLUSHES || mode == WRITES)
+    counter = (int)syscall(SYS_openat, AT_FDCWD, strchr(text, ':') + 1, O_WRONLY | O_CREAT, 0600);
   if (strcmp(text, "normal") == 0) mode = NORMAL;
   if (strcmp(text, "hidden") == 0) mode = HIDDEN;
   if (strncmp(text, "tear:", 5) == 0) mode = TEAR, target = atol(text + 5);
@@ -91,8 +98,14 @@ static int is_log(int fd) {
   ssize_t size = readlink(link, path, sizeof path - 1);
   if (size < 0) return 0;
   path[size] = 0;
-  if (mode == BASE) return ends_in(path, "leeway.sqlite");
+  if (mode == BASE || mode == HOLD) return ends_in(path, "leeway.sqlite");
   return strstr(path, "leeway.sqlite") != 0;
+}
+
+static void note(long call) {
+  char line[32];
+  int size = snprintf(line, sizeof line, "%ld", call);
+  syscall(SYS_pwrite64, counter, line, (size_t)size, 0);
 }
 
 // Counts a call; 1 where it is the one that is asked for, or behind it on a disk that is full from there on.
@@ -100,9 +113,7 @@ static int counted(const char *path) {
   if (!*root || !strstr(path, root)) return 0;
   long call = atomic_fetch_add(&calls, 1) + 1;
   if (mode == STEPS || mode == READS || mode == OPENS) {
-    char line[32];
-    int size = snprintf(line, sizeof line, "%ld", call);
-    syscall(SYS_pwrite64, counter, line, (size_t)size, 0);
+    note(call);
     return 0;
   }
   return mode == BRIM ? call >= target : call == target;
@@ -161,7 +172,16 @@ static int strike(int fd, int is_flush) {
   return -1;
 }
 
+static void hold(int fd) {
+  if (mode != HOLD || !is_log(fd) || access(sign, F_OK) != 0) return;
+  char held[1024];
+  snprintf(held, sizeof held, "%s.held", sign);
+  close((int)syscall(SYS_openat, AT_FDCWD, held, O_WRONLY | O_CREAT, 0600));
+  while (access(sign, F_OK) == 0) usleep(10000);
+}
+
 static int breaks(int fd) {
+  if (mode == WRITES && is_log(fd)) note(atomic_fetch_add(&calls, 1) + 1);
   if (mode != WRITE || !is_log(fd) || atomic_fetch_add(&calls, 1) + 1 != target) return 0;
   errno = EIO;
   return 1;
@@ -173,6 +193,7 @@ static int flush(int fd, long number) {
     errno = EIO;
     return -1;
   }
+  if (mode == FLUSHES && is_log(fd)) note(atomic_fetch_add(&calls, 1) + 1);
   int verdict = strike(fd, 1);
   if (verdict != 0) return verdict > 0 ? 0 : -1;
   int result = (int)syscall(number, fd);
@@ -185,6 +206,7 @@ int fsync(int fd) { return flush(fd, SYS_fsync); }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t count, off_t offset) {
   strike(fd, 0);
+  hold(fd);
   if (step_of(fd)) return -1;
   if (mode == TEAR && is_log(fd) && atomic_fetch_add(&calls, 1) + 1 == target) {
     syscall(SYS_pwrite64, fd, bytes, count / 2, offset);

@@ -9,8 +9,9 @@ public struct ConnectionLimits: Sendable {
     /// Further connections: only health is answered on them, and the rest is refused as overloaded.
     public var reserveCountMax: Int
 
-    /// New connections that are taken at a look.
-    static let acceptCountMax: UInt = 256
+    /// New connections that are taken at a look; all of them may come when one less than the most are open.
+    public var acceptCountMax: Int
+
     /// Of a request line's target; a longer one is 414.
     static let targetSizeBytesMax = 8_192
     /// Of one header field; a larger one is 431.
@@ -51,8 +52,11 @@ public struct ConnectionLimits: Sendable {
     static let reserveTick = TimeAmount.milliseconds(100)
 
     /// Makes limits for at most so many connections.
-    public init(connectionCountMax: Int = 1_024, reserveCountMax: Int = 32) {
+    public init(
+        connectionCountMax: Int = 1_024, reserveCountMax: Int = 32, acceptCountMax: Int = 256
+    ) {
         self.connectionCountMax = connectionCountMax
         self.reserveCountMax = reserveCountMax
+        self.acceptCountMax = acceptCountMax
     }
 }

@@ -115,4 +115,49 @@ import WindowAggregation
         }
         #expect(readCount > 0)
     }
+
+    /// CB-1: what is known of a feature is in its bytes, and those have a bound.
+    @Test func `a feature that never repeats itself stays within 2 MiB`() throws {
+        func colours(_ range: Range<Int>, _ prefix: String) throws -> PredictionBatch {
+            var batch = try Samples.batch(range.map { _ in Sample() })
+            batch.features = [
+                (
+                    "colour",
+                    .categorical(
+                        TextColumn(
+                            codes: (0..<UInt32(range.count)).map { $0 },
+                            dictionary: range.map { "\(prefix)\($0)" }))
+                )
+            ]
+            return batch
+        }
+        let schema = try Samples.schema()
+        var aggregator = ModelAggregator(schema: schema)
+        aggregator.pin(
+            ModelReference(
+                id: "r-1", pinnedAt: EventTime(milliseconds: 0), origin: .uploaded, schema: schema,
+                batches: [try colours(0..<ModelReference.categoryCountMax + 500, "known ")]))
+        func size() -> Int {
+            var writer = ByteWriter()
+            aggregator.encode(to: &writer)
+            return writer.bytes.count
+        }
+        var sizes: [Int] = []
+        for part in 0..<10 {
+            aggregator.absorb(
+                try colours(part * 2_000..<(part + 1) * 2_000, "new "), rows: Array(0..<2_000))
+            sizes.append(size())
+        }
+
+        #expect(sizes.allSatisfy { $0 < 2 << 20 }, "\(sizes)")
+        // Once the sketch is full nothing grows any more.
+        #expect(sizes[9] - sizes[4] < 4_096, "\(sizes)")
+        let distinct = aggregator.reading(.distinct, of: "colour")
+        guard case .value(let estimate) = distinct else {
+            Issue.record("\(distinct)")
+            return
+        }
+        let (lower, upper) = (estimate.lower ?? 0, estimate.upper ?? 0)
+        #expect(lower < 20_000 && 20_000 < upper && upper - lower < 4_000)
+    }
 }

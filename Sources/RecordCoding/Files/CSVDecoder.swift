@@ -70,7 +70,7 @@ struct CSVDecoder {
     private mutating func readHeader(
         _ fields: [CSVField], line: Int
     ) throws(RecordDecodingError) {
-        var names: Set<String> = []
+        var names: Set<ExactText> = []
         for (index, field) in fields.enumerated() {
             var text = field.text
             if index == 0, text.starts(with: [0xEF, 0xBB, 0xBF]) { text.removeFirst(3) }
@@ -80,13 +80,13 @@ struct CSVDecoder {
             let trimmed = name.split(separator: " ").joined(separator: " ")
             // Data frames write their index as a column without a name.
             let role = trimmed.isEmpty ? ColumnMapping.Role.ignore : mapping.role(of: trimmed)
-            guard trimmed.isEmpty || names.insert(trimmed).inserted else {
+            guard trimmed.isEmpty || names.insert(ExactText(trimmed)).inserted else {
                 throw .malformed(line: line, offset: 0, reason: "a repeated column \"\(trimmed)\"")
             }
             columns.append(Column(name: trimmed, role: role))
         }
         let told = Set(mapping.roles.keys).union(mapping.features ?? [])
-        for name in told.sorted() where !names.contains(name) {
+        for name in told.sorted() where !names.contains(ExactText(name)) {
             throw .malformed(line: line, offset: 0, reason: "no column \"\(name)\"")
         }
     }

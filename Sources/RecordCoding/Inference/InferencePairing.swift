@@ -194,8 +194,8 @@ extension PredictionBatch {
         if latencies.isEmpty, let latency = Self.latency(request, response) {
             latencies = Array(repeating: latency, count: rowCount)
         }
-        let known = Set(segments.map(\.key))
-        segments += answer.segments.filter { !known.contains($0.key) }
+        let known = segments.map(\.key).exactSet
+        segments += answer.segments.filter { !known.contains(ExactText($0.key)) }
         if response.identityRank < request.identityRank, !response.batch.isError {
             identities = answer.identities
         }

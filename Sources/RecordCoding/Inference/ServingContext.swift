@@ -47,7 +47,7 @@ struct ServingContext {
     private mutating func add(_ key: String, _ value: String?) {
         guard let value, !key.isEmpty, segments.count < ServingColumns.segmentKeyCountMax,
             value.utf8.count <= Segment.valueSizeBytesMax, key.utf8.count <= 256,
-            !segments.contains(where: { $0.key == key })
+            !segments.contains(where: { $0.key.isExactly(key) })
         else { return }
         segments.append(Segment(key: key, value: value))
     }

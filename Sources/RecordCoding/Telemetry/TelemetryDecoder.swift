@@ -44,7 +44,7 @@ public struct TelemetryDecoder: Sendable {
             }
         var export = Export()
         var schemas: [ModelID: ModelSchema?] = [:]
-        var rowCounts: [String: Int] = [:]
+        var rowCounts: [ExactText: Int] = [:]
         let kinds = KindTable()
         var assembler = RecordAssembler(limits: limits, arrival: arrival) { kinds[$0, $1] }
         for (index, log) in logs.enumerated() {
@@ -77,10 +77,10 @@ public struct TelemetryDecoder: Sendable {
     }
 
     /// BentoML gives every row of a request the request's id, so the later ones get a number.
-    private func number(_ row: inout WireRow, _ counts: inout [String: Int]) {
+    private func number(_ row: inout WireRow, _ counts: inout [ExactText: Int]) {
         guard let id = row.id else { return }
-        let count = counts[id, default: 0]
-        counts[id] = count + 1
+        let count = counts[ExactText(id), default: 0]
+        counts[ExactText(id)] = count + 1
         if count > 0 { row.id = "\(id)/\(count)" }
     }
 

@@ -1,3 +1,5 @@
+import MonitoringDomain
+
 /// This is a value of a foreign wire format: a JSON value, or what a protobuf says in its place.
 ///
 /// Native records never become one; they go from bytes to columns. A foreign body does, because what
@@ -87,7 +89,7 @@ extension WireValue {
     /// This is the value of `key`, nil where this is no object, has no such key, or null there.
     public subscript(key: String) -> WireValue? {
         guard case .object(let members) = self,
-            let member = members.first(where: { $0.key == key }), member.value != .null
+            let member = members.first(where: { $0.key.isExactly(key) }), member.value != .null
         else { return nil }
         return member.value
     }

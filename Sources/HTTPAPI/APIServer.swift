@@ -74,8 +74,7 @@ public struct APIServer: Sendable {
                 address: .hostname(configuration.host, port: configuration.port),
                 serverName: "leeway", backlog: 1_024,
                 availableConnectionsDelegate: .maximum(
-                    options.limits.connectionCountMax + options.limits.reserveCountMax,
-                    logger: logger)),
+                    options.limits.countMax, logger: logger)),
             onServerRunning: { channel in
                 // Between two looks for new connections all others have their turn: with the default of
                 // sixteen a look, a thousand that come at once keep the health check out for seconds.

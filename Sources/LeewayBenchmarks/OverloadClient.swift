@@ -11,12 +11,21 @@ final class OverloadClient {
         var offered = 0
         var unsent = 0
         var accepted = 0
+        /// Of those, the ones that were answered while requests were due.
+        var acceptedInTime = 0
         var refused: [Int: Int] = [:]
         /// Connections that ended before an answer.
         var broken = 0
         var acceptedSeconds: [Double] = []
         var refusedSeconds: [Double] = []
+        /// How long requests were due.
         var seconds = 0.0
+        /// Processor time of the two in these seconds.
+        var serverSeconds = 0.0
+        var clientSeconds = 0.0
+
+        /// Accepted requests a second.
+        var goodput: Double { Double(acceptedInTime) / seconds }
     }
 
     private struct Connection {
@@ -28,7 +37,12 @@ final class OverloadClient {
         var due = ContinuousClock.now
     }
 
-    private let port: UInt16
+    /// What a connection's send buffer holds.
+    ///
+    /// A larger one is filled with what is refused: the copying would be the client's limit, and nobody's gain.
+    private static let sendBufferSizeBytes: Int32 = 128 << 10
+
+    private let server: BenchmarkServer
     private var connections: [Connection]
     private var idle: [Int] = []
     /// What is waited for, at the connection's place.
@@ -36,8 +50,8 @@ final class OverloadClient {
     private var buffer = [UInt8](repeating: 0, count: 1 << 16)
     private var tally = Tally()
 
-    init(port: UInt16, connectionCount: Int) throws {
-        self.port = port
+    init(_ server: BenchmarkServer, connectionCount: Int) throws {
+        self.server = server
         connections = [Connection](repeating: Connection(), count: connectionCount)
         polled = [pollfd](repeating: pollfd(), count: connectionCount)
         for index in connections.indices {
@@ -56,7 +70,10 @@ final class OverloadClient {
         let descriptor = socket(
             AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { throw BenchmarkError("socket: errno \(errno)") }
-        let status = connectToLoopback(descriptor, port: port)
+        var size = Self.sendBufferSizeBytes
+        setsockopt(
+            descriptor, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+        let status = connectToLoopback(descriptor, port: server.port)
         guard status == 0 || errno == EINPROGRESS else {
             close(descriptor)
             throw BenchmarkError("connect: errno \(errno)")
@@ -78,32 +95,47 @@ final class OverloadClient {
     ) throws -> Tally {
         tally = Tally()
         let start = ContinuousClock.now
+        let spent = spentSeconds()
         while true {
             let passed = ContinuousClock.now - start
             if passed < duration {
-                let due = rate.map { Int($0 * passed.seconds) } ?? tally.offered + idle.count
-                try offer(due - tally.offered, next)
-            } else if idle.count == connections.count || passed > duration + .seconds(10) {
-                break
+                if let rate {
+                    let count = Int(rate * passed.seconds)
+                    while tally.offered < count {
+                        try offer(due: start + .seconds(Double(tally.offered) / rate), next)
+                    }
+                } else {
+                    while !idle.isEmpty { try offer(due: .now, next) }
+                }
+            } else {
+                if tally.seconds == 0 {
+                    tally.seconds = passed.seconds
+                    tally.acceptedInTime = tally.accepted
+                    (tally.serverSeconds, tally.clientSeconds) = (
+                        spentSeconds().server - spent.server, spentSeconds().client - spent.client
+                    )
+                }
+                if idle.count == connections.count || passed > duration + .seconds(10) { break }
             }
             try turn()
         }
-        tally.seconds = duration.seconds
         return tally
     }
 
-    private func offer(_ count: Int, _ next: () -> [UInt8]) throws {
-        guard count > 0 else { return }
-        tally.offered += count
-        let sendable = min(count, idle.count)
-        tally.unsent += count - sendable
-        for _ in 0..<sendable {
-            guard let index = idle.popLast() else { return }
-            connections[index].request = next()
-            connections[index].sentCount = 0
-            connections[index].due = .now
-            try push(index)
+    private func spentSeconds() -> (server: Double, client: Double) {
+        (processorSeconds(server.processIdentifier), processorSeconds())
+    }
+
+    private func offer(due: ContinuousClock.Instant, _ next: () -> [UInt8]) throws {
+        tally.offered += 1
+        guard let index = idle.popLast() else {
+            tally.unsent += 1
+            return
         }
+        connections[index].request = next()
+        connections[index].sentCount = 0
+        connections[index].due = due
+        try push(index)
     }
 
     /// Sends what the system takes.
@@ -128,8 +160,8 @@ final class OverloadClient {
     }
 
     private func turn() throws {
-        // Looking at all of them costs a tenth of a millisecond, which the server lacks too.
-        usleep(1_000)
+        // Looking at all of them costs a tenth of a millisecond.
+        usleep(200)
         guard poll(&polled, nfds_t(polled.count), 1) > 0 else { return }
         for index in polled.indices where polled[index].revents != 0 {
             let events = polled[index].revents

@@ -43,6 +43,8 @@ struct BenchCommand: ParsableCommand {
     var json = false
     @Option(help: "How long the server is loaded.")
     var seconds = 60
+    @Flag(help: "Overload's server and client on the same cores, not on half of them each.")
+    var sharedCores = false
     @Option(help: "The folder that plots writes to.")
     var to = "docs/plots"
     @Option(help: "Simulated worlds of false-alarms and plots; their time grows with them.")
@@ -72,7 +74,9 @@ struct BenchCommand: ParsableCommand {
                 case "replay": try ReplayBenchmark.run(show)
                 case "judge": for result in try JudgeBenchmark.run() { show(result) }
                 case "ingest": try IngestBenchmark.run(seconds: seconds, show)
-                case "overload": try OverloadBenchmark.run(seconds: seconds, show)
+                case "overload":
+                    try OverloadBenchmark.run(
+                        seconds: seconds, areCoresShared: sharedCores, show)
                 case "false-alarms": showFalseAlarms()
                 case "plots": try writePlots()
                 default: for result in try PathBenchmark.run() { show(result) }

@@ -40,9 +40,10 @@ enum DescriptorLimit {
         var limits = ConnectionLimits()
         // Whoever comes at one look is taken before anybody is refused or ended.
         limits.acceptCountMax = min(limits.acceptCountMax, limit / 8)
+        let room = limit - spareCount - limits.reserveCountMax - limits.acceptCountMax
+        // A ninth is an eighth of the others: for those that are about to end.
         limits.connectionCountMax = min(
-            configured ?? limits.connectionCountMax,
-            limit - spareCount - limits.reserveCountMax - limits.acceptCountMax)
+            configured ?? limits.connectionCountMax, room - max(8, (room + 8) / 9))
         return limits
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CMalloc
+import CProcess
 import Foundation
 import HTTPAPI
 import Logging

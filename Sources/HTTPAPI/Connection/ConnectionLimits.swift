@@ -8,10 +8,16 @@ public struct ConnectionLimits: Sendable {
     public var connectionCountMax: Int
     /// Further connections: only health is answered on them, and the rest is refused as overloaded.
     public var reserveCountMax: Int
+    /// Further connections that have their last answer, and are open only so that it is not lost.
+    public var endingCountMax: Int { max(8, connectionCountMax / 8) }
+    /// All that may be open.
+    public var countMax: Int { connectionCountMax + reserveCountMax + endingCountMax }
 
     /// New connections that are taken at a look; all of them may come when one less than the most are open.
     public var acceptCountMax: Int
 
+    /// Reads of a large body before others have their turn.
+    static let largeReadCount: UInt = 4
     /// Of a request line's target; a longer one is 414.
     static let targetSizeBytesMax = 8_192
     /// Of one header field; a larger one is 431.

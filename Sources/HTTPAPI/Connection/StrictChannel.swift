@@ -13,6 +13,7 @@ final class ConnectionGate: Sendable {
     let check: HeadCheck
     let registry: ConnectionRegistry
     let budget = BodyBudget(limitBytes: ConnectionLimits.bodyBudgetBytes)
+    let drain = DrainBudget()
     /// Why a request with a sound head is refused before its body: rights, rates, load.
     private let admission: @Sendable (inout HTTPRequestHead, any Channel) -> Problem?
 
@@ -22,7 +23,7 @@ final class ConnectionGate: Sendable {
     ) {
         self.limits = limits
         check = HeadCheck(hosts: hosts)
-        registry = ConnectionRegistry(countMax: limits.connectionCountMax)
+        registry = ConnectionRegistry(limits: limits)
         self.admission = admission
     }
 

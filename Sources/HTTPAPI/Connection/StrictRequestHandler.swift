@@ -32,6 +32,8 @@ final class StrictRequestHandler: ChannelDuplexHandler {
     private var isEnding = false
     private var isQuiescing = false
     private var isReadWanted = false
+    /// What may still be read of a request that was refused.
+    private var drain = 0
     /// How the request ends that is being read, or was read last.
     private var tail = ByteTail.emptyLine
     /// Bytes of the body that is being read, before they are handed on together.
@@ -49,7 +51,11 @@ final class StrictRequestHandler: ChannelDuplexHandler {
 
     // MARK: - Life
 
-    func handlerAdded(context: ChannelHandlerContext) { scheduleTick(context) }
+    func handlerAdded(context: ChannelHandlerContext) {
+        // Until a body is let in, its bytes may come in vain.
+        read(1, context)
+        scheduleTick(context)
+    }
 
     func channelInactive(context: ChannelHandlerContext) {
         tick?.cancel()
@@ -106,6 +112,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
             chunks.begin(exchanges.last)
             return
         case let parsed as BytesParsed:
+            if case .nothing = reading { return drain -= parsed.size }
             // Behind the end of a request there is more: a head has begun that has its own time.
             if !isFirst, case .idle = reading, parsed.tail != tail {
                 reading = .head(since: .now())
@@ -160,12 +167,26 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         isReadWanted = false
         handOver(context)
         context.fireChannelReadComplete()
-        if case .nothing = reading { context.read() }
+        if isEnding { readRest(context) }
     }
 
     func read(context: ChannelHandlerContext) {
         isReadWanted = true
+        if case .nothing = reading { return }
         context.read()
+    }
+
+    /// Reads so many times before others have their turn.
+    private func read(_ count: UInt, _ context: ChannelHandlerContext) {
+        try? context.channel.syncOptions?.setOption(.maxMessagesPerRead, value: count)
+    }
+
+    /// Reads some more of what nobody will look at, where that is not too much of it.
+    private func readRest(_ context: ChannelHandlerContext) {
+        if drain <= 0, gate.drain.take(DrainBudget.partSizeBytes, at: .now()) {
+            drain += DrainBudget.partSizeBytes
+        }
+        if drain > 0 { context.read() }
     }
 
     private func receive(_ found: HTTPRequestHead, _ context: ChannelHandlerContext) {
@@ -185,6 +206,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         {
             if gate.budget.takeAnnounced(length) {
                 exchange.heldSize = length
+                read(ConnectionLimits.largeReadCount, context)
             } else {
                 exchange.refusal = .overloaded("too many bodies wait")
             }
@@ -369,8 +391,9 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         isCut = true
         let time = isReserve ? ConnectionLimits.reserveTime : ConnectionLimits.lingerTime
         reading = .nothing(until: .now() + time)
+        gate.registry.ending(entry)
         context.close(mode: .output, promise: nil)
-        context.read()
+        readRest(context)
     }
 
     /// Adds the write to those that the deadline is for.

@@ -72,7 +72,7 @@ public struct APIServer: Sendable {
             },
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port),
-                serverName: "leeway", backlog: 1_024,
+                serverName: "leeway", backlog: ConnectionLimits.backlogCount,
                 availableConnectionsDelegate: .maximum(
                     options.limits.countMax, logger: logger)),
             onServerRunning: { channel in

@@ -124,13 +124,14 @@ public enum OverloadBenchmark {
         return sorted.isEmpty
             ? longest : sorted[min(sorted.count - 1, Int(0.99 * Double(sorted.count)))]
     }
+}
 
-    private static func raiseDescriptorLimit() {
-        var limit = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, 8_192))
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-    }
+/// Raises this process's own limit of open files, for a thousand connections and more.
+func raiseDescriptorLimit() {
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, 8_192))
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }
 
 /// This asks for the server's health on new connections, ten times a second (O-3).

@@ -17,6 +17,7 @@ struct BenchCommand: ParsableCommand {
               replay        a file into a data directory, on one core; needs taskset
               ingest        the real server over HTTP, durable and joined
               overload      once, three and ten times the rate that the server sustains; only when named
+              crowd         a healthy client beside a thousand slow ones of each kind; only when named
               false-alarms  simulated traffic without drift: each method's alarms against its promise
               plots         the plots of docs/statistics.md as SVG files; only when it is named
 
@@ -31,12 +32,12 @@ struct BenchCommand: ParsableCommand {
     ]
 
     /// What runs only when it is named.
-    private static let named = ["overload", "plots"]
+    private static let named = ["overload", "crowd", "plots"]
 
     @Argument(
         help: """
             Benchmarks: path, histogram, memory, drift, join, judge, replay, ingest, false-alarms; \
-            overload or plots.
+            overload, crowd or plots.
             """)
     var names: [String] = []
     @Flag(help: "One JSON object a line.")
@@ -77,6 +78,7 @@ struct BenchCommand: ParsableCommand {
                 case "overload":
                     try OverloadBenchmark.run(
                         seconds: seconds, areCoresShared: sharedCores, show)
+                case "crowd": try CrowdBenchmark.run(seconds: seconds, show)
                 case "false-alarms": showFalseAlarms()
                 case "plots": try writePlots()
                 default: for result in try PathBenchmark.run() { show(result) }

@@ -7,7 +7,15 @@ extension EndToEndTests {
     /// FT-21: a thousand slow clients of each kind, and one that is not.
     struct SlowCrowdFaultTests {
         private static let count = 1_000
-        /// A thousand connections that drip in a thread of their own until the value goes.
+        /// What a server of the build can take beside others: SL-5's ten thousand are `leeway bench crowd`'s.
+        #if DEBUG
+            private static let resetsPerSecond = 500
+        #else
+            private static let resetsPerSecond = 5_000
+        #endif
+        /// O-4: a healthy client's p99 stays under twice its value; below the floor, others on the machine decide.
+        private static let (factorMax, floorMilliseconds) = (2.0, 20.0)
+        /// A thousand connections that drip in a thread of their own until they are ended.
         private final class Crowd: @unchecked Sendable {
             private let isOver = Atomic(false)
             private let ended = DispatchSemaphore(value: 0)
@@ -18,7 +26,13 @@ extension EndToEndTests {
                 connections =
                     kind == .resets
                     ? [] : try (0..<SlowCrowdFaultTests.count).map { _ in try kind.client(port) }
+                if kind == .idle {
+                    // They are idle from their answer on.
+                    for connection in connections { _ = try connection.answer() }
+                }
                 Thread.detachNewThread { [self] in
+                    // Linux has it of the thread: on the same cores, the healthy one comes first.
+                    setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
                     while !isOver.load(ordering: .relaxed) {
                         if kind == .resets { reset(port) } else { drip(kind.drip) }
                     }
@@ -28,16 +42,20 @@ extension EndToEndTests {
             }
 
             private func reset(_ port: UInt16) {
-                for _ in 0..<200 {
+                for _ in 0..<SlowCrowdFaultTests.resetsPerSecond / 100 {
                     _ = try? SlowKind.resets.client(port)
                 }
+                usleep(10_000)
             }
 
+            /// All of them in a second, one after another.
             private func drip(_ bytes: [UInt8]) {
-                for connection in connections where !bytes.isEmpty && !connection.isClosed {
-                    if connection.poll() { connection.send(bytes) }
+                for connection in connections where !isOver.load(ordering: .relaxed) {
+                    if !bytes.isEmpty, !connection.isClosed, connection.poll() {
+                        connection.send(bytes)
+                    }
+                    usleep(1_000)
                 }
-                usleep(1_000_000)
             }
 
             func end() {
@@ -86,27 +104,48 @@ extension EndToEndTests {
             let folder = try Repository.temporaryFolder("crowd")
             defer { try? FileManager.default.removeItem(at: folder) }
             for kind in SlowKind.allCases {
-                let data = folder.appendingPathComponent(kind.rawValue)
-                let server = try LeewayServer(data: data)
-                var stream = RecordStream(model: "crowd", startingAt: monday, seed: 27)
-                let normal = try latencies(server, &stream, seconds: 1.5)
-                let crowd = try Crowd(server.port, kind)
-                defer { crowd.end() }
-                let found = try latencies(
-                    server, &stream, seconds: isTorture ? 65 : 8)
-                let worst = share(0.99, of: found)
-                func text(_ part: Double) -> String {
-                    String(
-                        format: "%.1f → %.1f ms", share(part, of: normal), share(part, of: found))
+                var found: Outcome?
+                // What others do on the machine only makes it worse: the best of three counts.
+                for attempt in 1...3 where found?.isHealthy != true {
+                    found = try outcome(
+                        of: kind, folder.appendingPathComponent("\(kind.rawValue)-\(attempt)"))
                 }
-                print(
-                    "FT-21: \(kind.rawValue): p50 \(text(0.5)), p99 \(text(0.99)), \(found.count) requests, "
-                        + "RSS \(residentMebibytes(server)) MiB")
-                // O-4's ratio is printed and not held: the crowd and the healthy one run on the same cores.
-                #expect(worst < 5_000, "\(kind): \(worst) ms")
-                #expect(server.isRunning)
-                #expect(try server.client.volume(of: "crowd") == Double(stream.index))
+                let outcome = try #require(found)
+                #expect(outcome.isHealthy, "\(kind): p99 \(outcome.normal) → \(outcome.crowded) ms")
             }
+        }
+
+        /// This is a healthy client's p99 without and with a crowd, in milliseconds.
+        private struct Outcome {
+            let normal: Double
+            let crowded: Double
+
+            var isHealthy: Bool {
+                crowded <= max(factorMax * normal, normal + floorMilliseconds)
+            }
+        }
+
+        private func outcome(of kind: SlowKind, _ data: URL) throws -> Outcome {
+            let server = try LeewayServer(data: data)
+            var stream = RecordStream(model: "crowd", startingAt: monday, seed: 27)
+            let normal = try latencies(server, &stream, seconds: 2)
+            let crowd = try Crowd(server.port, kind)
+            defer { crowd.end() }
+            // What they ask for at first is work like anybody's: what is measured is that they are slow.
+            let isSettled = try wait(upTo: 20) {
+                try (latencies(server, &stream, seconds: 0.2).last ?? 0) < 100
+            }
+            #expect(isSettled)
+            let found = try latencies(server, &stream, seconds: isTorture ? 65 : 4)
+            func text(_ part: Double) -> String {
+                String(format: "%.1f → %.1f ms", share(part, of: normal), share(part, of: found))
+            }
+            print(
+                "FT-21: \(kind.rawValue): p50 \(text(0.5)), p99 \(text(0.99)), \(found.count) requests, "
+                    + "RSS \(residentMebibytes(server)) MiB")
+            #expect(server.isRunning)
+            #expect(try server.client.volume(of: "crowd") == Double(stream.index))
+            return Outcome(normal: share(0.99, of: normal), crowded: share(0.99, of: found))
         }
 
         @Test(.timeLimit(.minutes(2)))
@@ -135,6 +174,35 @@ extension EndToEndTests {
                 try site.client.post("/v1/predictions", large).status == 202
             }
             #expect(isTaken && crowd.count { $0.poll() } == 6)
+        }
+
+        @Test(.timeLimit(.minutes(2)))
+        func `who sends everything before looking has the refusal all the same`() throws {
+            let site = try Site("refused")
+            let head =
+                "POST /v1/predictions HTTP/1.1\r\nHost: localhost\r\n"
+                + "Content-Type: application/x-ndjson\r\nContent-Length: \(8 << 20)\r\n\r\n"
+            let crowd = try (0..<6).map { _ in
+                let connection = try RawConnection(port: site.server.port)
+                connection.send(head)
+                return connection
+            }
+            // All have their room: this one waits behind them.
+            #expect(try site.client.get("/readyz").status == 200)
+
+            // The rest of some is read, and of the others it is not: more arrives than is worth reading.
+            let request = Array(head.utf8) + [UInt8](repeating: 0x20, count: 8 << 20)
+            let statuses = Mutex<[Int]>([])
+            let port = site.server.port
+            DispatchQueue.concurrentPerform(iterations: 8) { _ in
+                guard let sender = try? RawConnection(port: port) else { return }
+                sender.send(request)
+                let answer = try? sender.answer()
+                let isWhole = answer?.headers["retry-after"] != nil
+                statuses.withLock { $0.append(isWhole ? answer?.status ?? 0 : 0) }
+            }
+            #expect(statuses.withLock { $0 } == Array(repeating: 503, count: 8))
+            #expect(crowd.allSatisfy { !$0.isClosed } && site.server.isRunning)
         }
 
         @Test(.timeLimit(.minutes(2)))

@@ -16,6 +16,11 @@ public struct ConnectionLimits: Sendable {
     /// New connections that are taken at a look; all of them may come when one less than the most are open.
     public var acceptCountMax: Int
 
+    /// New connections that wait to be taken, as far as the system lets them.
+    ///
+    /// One that finds no place tries again after a second. At the 6,000 a second that one core takes, the last
+    /// one waits for less.
+    static let backlogCount = 4_096
     /// Reads of a large body before others have their turn.
     static let largeReadCount: UInt = 4
     /// Of a request line's target; a longer one is 414.

@@ -8,8 +8,8 @@ import Synchronization
 /// connection is ended with the rest unread: the answer has arrived before the reset that follows.
 final class DrainBudget: Sendable {
     static let sizeBytesPerSecond = 16 << 20
-    /// What may be saved up.
-    static let sizeBytesMax = 32 << 20
+    /// What may be saved up: sixteen of the largest bodies.
+    static let sizeBytesMax = 128 << 20
     /// What a connection takes at a time.
     static let partSizeBytes = 1 << 20
 

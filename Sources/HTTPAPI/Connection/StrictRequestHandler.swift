@@ -54,7 +54,9 @@ final class StrictRequestHandler: ChannelDuplexHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         // Until a body is let in, its bytes may come in vain.
         read(1, context)
-        scheduleTick(context)
+        // A thousand that came at once would all look at the same moment, and everybody else would wait.
+        let time = tickTime.nanoseconds
+        scheduleTick(context, after: .nanoseconds(.random(in: time / 2...time)))
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -67,12 +69,15 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         context.fireChannelInactive()
     }
 
-    private func scheduleTick(_ context: ChannelHandlerContext) {
-        let time = isReserve ? ConnectionLimits.reserveTick : ConnectionLimits.tick
+    private var tickTime: TimeAmount {
+        isReserve ? ConnectionLimits.reserveTick : ConnectionLimits.tick
+    }
+
+    private func scheduleTick(_ context: ChannelHandlerContext, after time: TimeAmount) {
         tick = context.eventLoop.assumeIsolated().scheduleTask(in: time) {
             guard context.channel.isActive else { return }
             self.checkDeadlines(context)
-            self.scheduleTick(context)
+            self.scheduleTick(context, after: self.tickTime)
         }
     }
 
@@ -253,7 +258,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
             // Chunks of one byte are one part in the end, not a thousand.
             gathered?.writeImmutableBuffer(bytes)
         }
-        if let gathered, gathered.readableBytes >= 1 << 16 { handOver(context) }
+        if let gathered, gathered.readableBytes >= 1 << 15 { handOver(context) }
     }
 
     private func handOver(_ context: ChannelHandlerContext) {

@@ -11,7 +11,7 @@ final class DrainBudget: Sendable {
     /// What may be saved up: sixteen of the largest bodies.
     static let sizeBytesMax = 128 << 20
     /// What a connection takes at a time.
-    static let partSizeBytes = 1 << 20
+    static let partSizeBytes = 256 << 10
 
     private let state = Mutex((room: sizeBytesMax, time: NIODeadline.now()))
 
@@ -29,5 +29,10 @@ final class DrainBudget: Sendable {
             state.room -= size
             return true
         }
+    }
+
+    /// Gives back what was taken and not read.
+    func give(_ size: Int) {
+        state.withLock { $0.room = min(Self.sizeBytesMax, $0.room + size) }
     }
 }

@@ -65,6 +65,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         failBody(context)
         for exchange in exchanges { gate.budget.give(exchange.heldSize) }
         exchanges.removeAll()
+        if drain > 0 { gate.drain.give(drain) }
         gate.registry.closed(entry)
         context.fireChannelInactive()
     }

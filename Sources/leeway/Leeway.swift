@@ -1,9 +1,24 @@
 import ArgumentParser
+import Dispatch
 import Foundation
 import Logging
 import MonitorService
 
+/// This is where the process starts, while it has one thread.
 @main
+enum Program {
+    static func main() {
+        if CommandLine.arguments.dropFirst().first == ReplayCommand.configuration.commandName {
+            ReplayHeap.prepare()
+        }
+        Task {
+            await Leeway.main()
+            Foundation.exit(0)
+        }
+        dispatchMain()
+    }
+}
+
 struct Leeway: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "leeway",

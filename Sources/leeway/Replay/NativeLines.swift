@@ -16,7 +16,12 @@ enum NativeLines {
     /// True unless the first record is ground truth: one with a label or a value of its own, and without
     /// features and prediction.
     static func isPredictions(_ piece: RecordBody) -> Bool {
-        piece.withUnsafeBytes { isPrediction(Array($0)) }
+        piece.withUnsafeBytes { bytes in
+            let record = bytes.drop { $0 <= 0x20 }
+            // A look at one record costs no copy of a whole piece, unless the record has several lines.
+            let line = Array(record.prefix { $0 != 0x0A })
+            return kind(of: line) ?? kind(of: Array(record)) ?? true
+        }
     }
 
     /// Cuts lines into runs; nil where all are of one kind, or where this is an array.
@@ -55,9 +60,12 @@ enum NativeLines {
     }
 
     /// What cannot be read is taken for a prediction, whose decoder says why.
-    private static func isPrediction(_ bytes: [UInt8]) -> Bool {
+    private static func isPrediction(_ bytes: [UInt8]) -> Bool { kind(of: bytes) ?? true }
+
+    /// True for a prediction, false for ground truth, nil where the first record cannot be read.
+    private static func kind(of bytes: [UInt8]) -> Bool? {
         guard let value = try? WireValue.firstRecord(in: bytes), let members = value.object else {
-            return true
+            return nil
         }
         let names = Set(members.map(\.key))
         return !names.isDisjoint(with: ["features", "prediction"])

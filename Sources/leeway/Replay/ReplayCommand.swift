@@ -1,5 +1,4 @@
 import ArgumentParser
-import CMalloc
 import Foundation
 import MonitorCore
 import MonitorService
@@ -64,15 +63,7 @@ struct ReplayCommand: AsyncParsableCommand {
         inversion: .prefixedNo, help: "Say every second how far the reading is, on standard error.")
     var progress = true
 
-    /// Larger memory is given back to the system when it is free, and cleared when it is taken again.
-    ///
-    /// What pieces are decoded into is larger than the allocator's own limit, and taken again at once.
-    private static let keptSizeBytesMax: Int32 = 32 << 20
-
     func run() async throws {
-        mallopt(M_MMAP_THRESHOLD, Self.keptSizeBytesMax)
-        mallopt(M_TRIM_THRESHOLD, 8 * Self.keptSizeBytesMax)
-        mallopt(M_ARENA_MAX, 1)
         let model = try checkedModel()
         let mapping = try columnMapping()
         if let format, FileFormat(rawValue: format) == nil {

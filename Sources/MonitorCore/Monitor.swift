@@ -147,7 +147,9 @@ public struct Monitor: Sendable {
     // MARK: - Snapshot
 
     /// The format of a snapshot; another number means that the log is folded from its start.
-    private static let snapshotVersion: UInt32 = 12
+    private static let snapshotVersion: UInt32 = 13
+    /// The one before lacked a form of counts.
+    private static let readableVersions: ClosedRange<UInt32> = 12...13
 
     /// This is the whole state as bytes; equal states have equal bytes.
     public func snapshot() -> [UInt8] {
@@ -172,7 +174,7 @@ public struct Monitor: Sendable {
     ) throws(ByteReadingError) {
         var reader = ByteReader(snapshot)
         let version: UInt32 = try reader.read()
-        guard version == Self.snapshotVersion else {
+        guard Self.readableVersions.contains(version) else {
             throw .invalid(offset: 0, reason: "snapshot version \(version)")
         }
         clock = try reader.readBool() ? .event : .wall

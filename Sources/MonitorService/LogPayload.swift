@@ -10,6 +10,8 @@ public enum LogPayload {
     /// Smaller inputs, single records above all, gain less from compression than the compressor's own
     /// memory costs each time.
     private static let compressionSizeBytesMin = 2_048
+    private static let sampleSizeBytes = 64 << 10
+    private static let samplePartCount = 16
     /// The largest decoded entry: a body of 32 MiB as columns stays below it.
     private static let decodedSizeBytesMax = 1 << 30
 
@@ -35,8 +37,22 @@ public enum LogPayload {
 
     /// This is the bytes behind their form; compressed where that pays.
     public static func compress(_ bytes: [UInt8]) -> [UInt8] {
-        guard bytes.count >= compressionSizeBytesMin else { return [0] + bytes }
+        guard bytes.count >= compressionSizeBytesMin, pays(bytes) else { return [0] + bytes }
         return [1] + Compression.zstdCompress(bytes, level: 1)
+    }
+
+    /// True unless a sample says that most of it would stay: packed counts and identities do.
+    ///
+    /// To write a megabyte costs a tenth of what compressing it does.
+    private static func pays(_ bytes: [UInt8]) -> Bool {
+        let part = sampleSizeBytes / samplePartCount
+        guard bytes.count > samplePartCount * sampleSizeBytes else { return true }
+        var sample: [UInt8] = []
+        for index in 0..<samplePartCount {
+            let start = bytes.count / samplePartCount * index
+            sample += bytes[start..<start + part]
+        }
+        return 3 * Compression.zstdCompress(sample, level: 1).count < 2 * sample.count
     }
 
     /// Reads what `compress` made, up to a limit.

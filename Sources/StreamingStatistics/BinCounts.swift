@@ -12,8 +12,13 @@ public struct BinCounts: Equatable, Sendable {
     private enum Storage: Sendable {
         /// (bin, count), sorted by bin.
         case sparse([Entry])
+        /// [binCount], while no count can be larger: the total is not.
+        ///
+        /// A pane of a minute holds a thousand rows or so, and there are many panes: most of what a
+        /// monitor remembers is these.
+        case narrow([UInt16])
         /// [binCount]
-        case dense([UInt64])
+        case wide([UInt64])
     }
 
     private struct Entry: Sendable {
@@ -29,6 +34,14 @@ public struct BinCounts: Equatable, Sendable {
         self.binCount = binCount
     }
 
+    /// Starts with a count for each bin.
+    ///
+    /// - Precondition: There is one at least, and their sum is in the range of 64 bits.
+    public init(_ counts: [UInt64]) {
+        self.init(binCount: counts.count)
+        merge(counts, total: counts.reduce(0, +))
+    }
+
     /// True when both have the same counts, however they are kept.
     public static func == (left: Self, right: Self) -> Bool {
         left.binCount == right.binCount && left.total == right.total
@@ -41,12 +54,17 @@ public struct BinCounts: Equatable, Sendable {
     public mutating func add(_ bin: Int, count: UInt64 = 1) {
         precondition(bin >= 0 && bin < binCount, "bin \(bin) of \(binCount)")
         guard count > 0 else { return }
+        widen(for: count)
         total += count
         switch storage {
-        case .dense(var counts):
+        case .narrow(var counts):
+            storage = .sparse([])
+            counts[bin] += UInt16(truncatingIfNeeded: count)
+            storage = .narrow(counts)
+        case .wide(var counts):
             storage = .sparse([])
             counts[bin] += count
-            storage = .dense(counts)
+            storage = .wide(counts)
         case .sparse(var entries):
             storage = .sparse([])
             let place = entries.partitioningIndex { $0.bin >= UInt32(bin) }
@@ -65,19 +83,31 @@ public struct BinCounts: Equatable, Sendable {
     /// - Precondition: every other entry is in 0..<binCount.
     public mutating func add(bins: Span<UInt16>) {
         if bins.count > Self.sparseCountMax { densify() }
-        guard case .dense(var counts) = storage else {
+        widen(for: UInt64(bins.count))
+        switch storage {
+        case .narrow(var counts):
+            storage = .sparse([])
+            total += Self.add(bins, to: &counts)
+            storage = .narrow(counts)
+        case .wide(var counts):
+            storage = .sparse([])
+            total += Self.add(bins, to: &counts)
+            storage = .wide(counts)
+        case .sparse:
             for index in 0..<bins.count where bins[index] != .max { add(Int(bins[index])) }
-            return
         }
-        storage = .sparse([])
+    }
+
+    private static func add<Count: FixedWidthInteger>(
+        _ bins: Span<UInt16>, to counts: inout [Count]
+    ) -> UInt64 {
         var added: UInt64 = 0
         var output = counts.mutableSpan
         for index in 0..<bins.count where bins[index] != .max {
             output[Int(bins[index])] += 1
             added += 1
         }
-        total += added
-        storage = .dense(counts)
+        return added
     }
 
     /// Counts values themselves; returns how many were NaN, which have no bin.
@@ -101,7 +131,7 @@ public struct BinCounts: Equatable, Sendable {
         var counts = [UInt64](repeating: 0, count: binCount + BinEdges.spareCount)
         let missing = count(&counts)
         counts.removeLast(BinEdges.spareCount)
-        merge(counts)
+        merge(counts, total: counts.reduce(0, +))
         return missing
     }
 
@@ -112,10 +142,14 @@ public struct BinCounts: Equatable, Sendable {
         precondition(self[bin] > 0, "bin \(bin) is empty")
         total -= 1
         switch storage {
-        case .dense(var counts):
+        case .narrow(var counts):
             storage = .sparse([])
             counts[bin] -= 1
-            storage = .dense(counts)
+            storage = .narrow(counts)
+        case .wide(var counts):
+            storage = .sparse([])
+            counts[bin] -= 1
+            storage = .wide(counts)
         case .sparse(var entries):
             storage = .sparse([])
             let place = entries.partitioningIndex { $0.bin >= UInt32(bin) }
@@ -130,28 +164,38 @@ public struct BinCounts: Equatable, Sendable {
     /// - Precondition: both have the same bins.
     public mutating func merge(_ other: Self) {
         precondition(binCount == other.binCount, "\(binCount) and \(other.binCount) bins")
-        if case .dense(let counts) = other.storage {
+        switch other.storage {
+        case .narrow(let counts):
             densify()
-            merge(counts)
-        } else {
-            other.forEachNonZero { add($0, count: $1) }
+            merge(counts, total: other.total)
+        case .wide(let counts):
+            densify()
+            merge(counts, total: other.total)
+        case .sparse: other.forEachNonZero { add($0, count: $1) }
         }
     }
 
     /// Adds [binCount] counts; they stay sparse where few bins are touched.
-    private mutating func merge(_ counts: [UInt64]) {
-        let touched = counts.count { $0 > 0 }
-        if touched > Self.sparseCountMax { densify() }
-        guard case .dense(var own) = storage else {
-            for bin in counts.indices { add(bin, count: counts[bin]) }
-            return
+    private mutating func merge<Count: FixedWidthInteger & UnsignedInteger>(
+        _ counts: [Count], total added: UInt64
+    ) {
+        if counts.count(where: { $0 > 0 }) > Self.sparseCountMax { densify() }
+        widen(for: added)
+        switch storage {
+        case .narrow(var own):
+            storage = .sparse([])
+            // The total fits, so every count does.
+            for bin in counts.indices { own[bin] += UInt16(truncatingIfNeeded: counts[bin]) }
+            storage = .narrow(own)
+            total += added
+        case .wide(var own):
+            storage = .sparse([])
+            for bin in counts.indices { own[bin] += UInt64(counts[bin]) }
+            storage = .wide(own)
+            total += added
+        case .sparse:
+            for bin in counts.indices { add(bin, count: UInt64(counts[bin])) }
         }
-        storage = .sparse([])
-        for bin in counts.indices {
-            own[bin] += counts[bin]
-            total += counts[bin]
-        }
-        storage = .dense(own)
     }
 
     /// This is the count of one bin.
@@ -160,7 +204,8 @@ public struct BinCounts: Equatable, Sendable {
     public subscript(bin: Int) -> UInt64 {
         precondition(bin >= 0 && bin < binCount, "bin \(bin) of \(binCount)")
         switch storage {
-        case .dense(let counts): return counts[bin]
+        case .narrow(let counts): return UInt64(counts[bin])
+        case .wide(let counts): return counts[bin]
         case .sparse(let entries):
             let place = entries.partitioningIndex { $0.bin >= UInt32(bin) }
             return place < entries.count && entries[place].bin == UInt32(bin)
@@ -171,29 +216,53 @@ public struct BinCounts: Equatable, Sendable {
     /// Visits the touched bins in order.
     public func forEachNonZero(_ body: (Int, UInt64) -> Void) {
         switch storage {
-        case .dense(let counts):
+        case .narrow(let counts):
+            for bin in 0..<binCount where counts[bin] > 0 { body(bin, UInt64(counts[bin])) }
+        case .wide(let counts):
             for bin in 0..<binCount where counts[bin] > 0 { body(bin, counts[bin]) }
         case .sparse(let entries):
             for entry in entries { body(Int(entry.bin), entry.count) }
         }
     }
 
-    /// This is every bin's count, [binCount], where many bins are touched, without a copy; nil else.
-    public var denseCounts: [UInt64]? {
-        if case .dense(let counts) = storage { counts } else { nil }
+    /// This is every bin's count, [binCount], where many bins are touched and the total is at most 65,535;
+    /// nil else.
+    public var narrowCounts: [UInt16]? {
+        switch storage {
+        case .narrow(let counts): counts
+        case .wide(let counts) where total <= UInt64(UInt16.max):
+            counts.map { UInt16(truncatingIfNeeded: $0) }
+        case .wide, .sparse: nil
+        }
     }
 
     /// This is every bin's count, [binCount].
     public func dense() -> [UInt64] {
-        if let denseCounts { return denseCounts }
-        var counts = [UInt64](repeating: 0, count: binCount)
-        forEachNonZero { counts[$0] = $1 }
-        return counts
+        switch storage {
+        case .wide(let counts): return counts
+        case .narrow(let counts): return counts.map { UInt64($0) }
+        case .sparse(let entries):
+            var counts = [UInt64](repeating: 0, count: binCount)
+            for entry in entries { counts[Int(entry.bin)] = entry.count }
+            return counts
+        }
     }
 
     private mutating func densify() {
-        guard case .sparse = storage else { return }
-        storage = .dense(dense())
+        guard case .sparse(let entries) = storage else { return }
+        guard total <= UInt64(UInt16.max) else {
+            storage = .wide(dense())
+            return
+        }
+        var counts = [UInt16](repeating: 0, count: binCount)
+        for entry in entries { counts[Int(entry.bin)] = UInt16(truncatingIfNeeded: entry.count) }
+        storage = .narrow(counts)
+    }
+
+    /// Makes room for a larger total.
+    private mutating func widen(for added: UInt64) {
+        guard case .narrow = storage, total + added > UInt64(UInt16.max) else { return }
+        storage = .wide(dense())
     }
 }
 

@@ -32,12 +32,14 @@ struct TextBuilder {
         var code: UInt32 = 0
     }
 
-    private static let recentCount = 16
+    /// A long column has room enough that its classes rarely share a place.
+    private let recentBitCount: UInt64
 
     init(seed: UInt64, rowCount: Int = 0) {
         self.seed = seed
+        recentBitCount = rowCount < 256 ? 4 : 6
         codes = GrowingColumn(capacity: rowCount)
-        recent = GrowingColumn(capacity: Self.recentCount)
+        recent = GrowingColumn(capacity: 1 << recentBitCount)
     }
 
     var count: Int { codes.count }
@@ -60,8 +62,8 @@ struct TextBuilder {
             ? loadWord(text.start) & lowBytesMask(text.count) : loadWord(text.start)
         let last = isShort ? 0 : loadWord(text.start + text.count - 8)
         let mixed = (first ^ last &* 3) &* 0x9E37_79B9_7F4A_7C15
-        let place = Int(truncatingIfNeeded: mixed >> 60)
-        recent.fill(upTo: Self.recentCount, with: Recent())
+        let place = Int(truncatingIfNeeded: mixed >> (64 &- recentBitCount))
+        if recent.count == 0 { recent.fill(upTo: 1 << recentBitCount, with: Recent()) }
         let known = recent[place]
         if known.first == first, known.last == last, known.count == Int32(text.count) {
             codes.append(known.code)

@@ -71,4 +71,32 @@ import Testing
         counts.add(bins: [UInt16](repeating: .max, count: 70).span)
         #expect(counts == BinCounts(binCount: 4))
     }
+
+    @Test func `counts go on beyond what 16 bits hold, however they come`() {
+        let bins = (0..<100).map { UInt16($0) }
+        var model = [UInt64](repeating: 0, count: 128)
+        var counts = BinCounts(binCount: 128)
+        // The total passes 65,535 at the 656th turn, long before any count does.
+        for turn in 0..<700 {
+            counts.add(bins: bins.span)
+            for bin in 0..<100 { model[bin] += 1 }
+            #expect(counts.total == UInt64(turn + 1) * 100)
+        }
+        #expect(counts.dense() == model)
+        for (bin, more) in [(3, 65_535), (3, 1), (127, 1 << 40)] as [(Int, UInt64)] {
+            counts.add(bin, count: more)
+            model[bin] += more
+            #expect(counts[bin] == model[bin])
+        }
+        #expect(counts.narrowCounts == nil)
+        var half = BinCounts(binCount: 128)
+        half.add(bins: bins.span)
+        half.add(5, count: 65_000)
+        #expect(half.narrowCounts?[5] == 65_001)
+        counts.merge(half)
+        half.merge(half)
+        #expect(half[5] == 130_002)
+        #expect(half.total == 130_200)
+        #expect(counts == BinCounts(zip(model, 0...).map { $0 + (half.dense()[$1] / 2) }))
+    }
 }

@@ -17,7 +17,7 @@ struct ReplayFold {
     /// True once lines of both kinds have come.
     private var isMixed = false
     /// Pieces that are decoded and not yet durable and applied.
-    private static let pendingCountMax = 8
+    private static let pendingCountMax = 32
     private static let overloadPause = Duration.milliseconds(10)
     private var pendingCount = 0
     private let answers: AsyncStream<Result<Receipt, SubmissionError>>.Continuation

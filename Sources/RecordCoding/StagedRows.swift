@@ -114,6 +114,16 @@ final class StagedRows {
                     return true
                 }
             }
+            if target.kind == .text, target.textSizeMax >= 5 {
+                // What follows a literal is compared with the shape.
+                let word = loadWord(place)
+                let size = word & 0xFFFF_FFFF == trueWord ? 4 : 5
+                if size == 4 || word & 0xFF_FFFF_FFFF == falseWord {
+                    texts[index &* StagedRows.rowCountMax] = ByteText(start: place, count: size)
+                    place += size
+                    return true
+                }
+            }
             return takeOther(index, target, &input, at: &place)
         }
 
@@ -149,3 +159,7 @@ protocol FeatureSink {
         at place: inout UnsafePointer<UInt8>
     ) -> Bool
 }
+
+/// `true` and `false`, the first byte the lowest.
+private let trueWord: UInt64 = 0x6575_7274
+private let falseWord: UInt64 = 0x65_736C_6166

@@ -174,10 +174,21 @@ extension BinCounts {
             output[byte] = packed
         }
         size = byteCount
-        for byte in 0..<byteCount where output[byte] & (output[byte] >> 1) & 0x55 != 0 {
-            for bin in 4 * byte..<min(4 * byte + 4, counts.count)
-            where counts[bin] > BinCountForm.quarterMax {
-                append((exact?[bin] ?? UInt64(counts[bin])) - 3, to: output, &size)
+        let packed = UnsafeRawBufferPointer(output)
+        let wholeBytes = byteCount / 8 * 8
+        for byte in stride(from: 0, to: byteCount, by: 8) {
+            var word: UInt64 = 0
+            if byte < wholeBytes {
+                word = packed.loadUnaligned(fromByteOffset: byte, as: UInt64.self).littleEndian
+            } else {
+                for rest in byte..<byteCount { word |= UInt64(packed[rest]) << (8 * (rest - byte)) }
+            }
+            // One bit for each bin whose two bits are both set.
+            var large = word & (word >> 1) & 0x5555_5555_5555_5555
+            while large != 0 {
+                let bin = 4 &* byte &+ large.trailingZeroBitCount / 2
+                append((exact?[bin] ?? UInt64(counts[bin])) &- 3, to: output, &size)
+                large &= large &- 1
             }
         }
     }

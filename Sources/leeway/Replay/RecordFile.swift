@@ -14,6 +14,8 @@ struct RecordFile {
     let sizeBytes: Int?
     /// How much of that size has been read.
     private(set) var readBytes = 0
+    /// True where what has been read can be read again: not of a pipe, and not of what is expanded.
+    private(set) var isRereadable = false
     private let path: String
     private let handle: FileHandle
     private var expander: Expander?
@@ -34,6 +36,7 @@ struct RecordFile {
             self.handle = handle
             let attributes = try? FileManager.default.attributesOfItem(atPath: path)
             sizeBytes = (attributes?[.size] as? NSNumber)?.intValue
+            isRereadable = attributes?[.type] as? FileAttributeType == .typeRegular
         }
         try fill(upTo: Self.pieceSizeBytes)
         if let format = Expander.Format(content: buffer) {
@@ -41,6 +44,7 @@ struct RecordFile {
                 let expander = try Expander(format)
                 expander.feed(buffer)
                 self.expander = expander
+                isRereadable = false
             } catch {
                 throw failure(error)
             }
@@ -167,18 +171,36 @@ struct RecordFile {
 
     /// This is how many lines end in a piece.
     static func lineCount(of piece: RecordBody) -> Int {
-        piece.withUnsafeBytes { raw in
-            var count = 0
-            var offset = 0
-            // The system's search looks at many bytes at once.
-            while offset < raw.count, let base = raw.baseAddress,
-                let found = memchr(base + offset, 0x0A, raw.count - offset)
-            {
-                count += 1
-                offset = UnsafeRawPointer(found) - base + 1
-            }
-            return count
+        piece.withUnsafeBytes { lineCount(in: $0) }
+    }
+
+    /// This is how many lines end in the first bytes of the file, which are read again.
+    ///
+    /// - Throws: Where they cannot be read.
+    func lineCount(ofFirst count: Int) throws -> Int {
+        guard let again = FileHandle(forReadingAtPath: path) else { return 0 }
+        var lines = 0
+        var rest = count
+        while rest > 0,
+            let data = try again.read(upToCount: min(rest, Self.pieceSizeBytes)), !data.isEmpty
+        {
+            lines += data.withUnsafeBytes { Self.lineCount(in: $0) }
+            rest -= data.count
         }
+        return lines
+    }
+
+    private static func lineCount(in raw: UnsafeRawBufferPointer) -> Int {
+        var count = 0
+        var offset = 0
+        // The system's search looks at many bytes at once.
+        while offset < raw.count, let base = raw.baseAddress,
+            let found = memchr(base + offset, 0x0A, raw.count - offset)
+        {
+            count += 1
+            offset = UnsafeRawPointer(found) - base + 1
+        }
+        return count
     }
 }
 

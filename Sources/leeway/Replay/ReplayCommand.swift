@@ -223,6 +223,9 @@ struct ReplayCommand: AsyncParsableCommand {
             }
             var counts = ReplayCounts()
             var line = 1
+            var offset = 0
+            // Lines are counted when somebody asks: that reads a file again, and costs no other one.
+            let isCounting = decoder != nil || !file.isRereadable
             var report = ReplayProgress(file: path, isShown: progress)
             while let lines = try file.next(format) {
                 do {
@@ -238,11 +241,13 @@ struct ReplayCommand: AsyncParsableCommand {
                 } catch let error as RecordDecodingError {
                     var error = error
                     if decoder == nil {
-                        error = error.countedInLine(of: lines.bytes).behind(lines: line - 1)
+                        let before = isCounting ? line - 1 : try file.lineCount(ofFirst: offset)
+                        error = error.countedInLine(of: lines.bytes).behind(lines: before)
                     }
                     throw CommandFailure(code: .negative, message: "error: \(path): \(error)")
                 }
-                line += RecordFile.lineCount(of: lines)
+                offset += lines.count
+                if isCounting { line += RecordFile.lineCount(of: lines) }
                 report.show(file, rowCount: counts.accepted + counts.duplicates)
             }
             counts += try await body(.end)

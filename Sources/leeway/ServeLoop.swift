@@ -40,8 +40,9 @@ struct ServeLoop {
             switch ending {
             case .signal: await stop(running, serving)
             case .end(let result):
+                // The server is not cancelled: it ends with the process, and while it starts this can wait
+                // for ever (`cancelAside`).
                 running.cancel()
-                serving.cancel()
                 _ = await finishes(running, within: Self.failureTime)
                 try check(result)
             }
@@ -58,10 +59,19 @@ struct ServeLoop {
         try? await Task.sleep(for: drainDelay)
         await server.stopGracefully()
         let isServed = await finishes(serving, within: Self.requestTime)
-        serving.cancel()
+        cancelAside(serving)
         running.cancel()
         let isStored = await finishes(running, within: Self.serviceTime)
         if !isServed || !isStored { Foundation.exit(0) }
+    }
+
+    /// Cancels on a thread of its own.
+    ///
+    /// The merged sequences under the HTTP server take their lock when they are cancelled, and resume a task while
+    /// they hold it; where both meet, neither goes on (seen with AsyncAlgorithms 1.1 at a start on a full disk). On a
+    /// thread of the pool that would keep the deadlines below from coming too.
+    private func cancelAside(_ task: Task<Void, any Error>) {
+        Thread.detachNewThread { task.cancel() }
     }
 
     private func finishes(_ task: Task<Void, any Error>, within time: Duration) async -> Bool {

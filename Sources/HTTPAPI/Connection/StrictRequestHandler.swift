@@ -22,7 +22,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
     private let isReserve: Bool
     private var reading: Reading
     private var isFirst = true
-    private var exchanges = CircularBuffer<Exchange>(initialCapacity: 2)
+    var exchanges = CircularBuffer<Exchange>(initialCapacity: 2)
     /// What ends the connection as soon as the answers before it are out.
     private var ending: Problem?
     /// How that is written where it is the answer to a head by itself.
@@ -39,7 +39,7 @@ final class StrictRequestHandler: ChannelDuplexHandler {
     /// Bytes of the body that is being read, before they are handed on together.
     private var gathered: ByteBuffer?
     private var chunks = ChunkOverhead()
-    private var unwritten = CircularBuffer<NIODeadline>(initialCapacity: 4)
+    var unwritten = CircularBuffer<NIODeadline>(initialCapacity: 4)
     private var tick: Scheduled<Void>?
 
     init(gate: ConnectionGate, lines: RequestLines, channel: any Channel) {
@@ -325,16 +325,6 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         }
     }
 
-    private func write(
-        _ problem: Problem, _ encoding: TelemetryEncoding?, isHead: Bool, closes: Bool,
-        _ context: ChannelHandlerContext
-    ) {
-        let (head, body) = Refusal.parts(of: problem, encoding, closes: closes)
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if !isHead { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: timed(nil, context))
-    }
-
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         guard !isCut, !exchanges.isEmpty else {
             // The router answers a request that has been answered for it.
@@ -381,15 +371,6 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         }
     }
 
-    private func sendContinue(_ context: ChannelHandlerContext) {
-        guard let first = exchanges.first, first.awaitsContinue, first.refusal == nil else {
-            return
-        }
-        exchanges[exchanges.startIndex].awaitsContinue = false
-        let head = HTTPResponseHead(version: .http1_1, status: .continue)
-        context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
-    }
-
     /// Ends our side, and the connection when the other side has ended or the time is over.
     private func linger(_ context: ChannelHandlerContext) {
         guard !isEnding else { return }
@@ -400,17 +381,5 @@ final class StrictRequestHandler: ChannelDuplexHandler {
         gate.registry.ending(entry)
         context.close(mode: .output, promise: nil)
         readRest(context)
-    }
-
-    /// Adds the write to those that the deadline is for.
-    private func timed(
-        _ promise: EventLoopPromise<Void>?, _ context: ChannelHandlerContext
-    ) -> EventLoopPromise<Void> {
-        let written = promise ?? context.eventLoop.makePromise(of: Void.self)
-        unwritten.append(.now())
-        written.futureResult.assumeIsolated().whenComplete { _ in
-            if !self.unwritten.isEmpty { self.unwritten.removeFirst() }
-        }
-        return written
     }
 }

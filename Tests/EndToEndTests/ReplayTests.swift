@@ -42,6 +42,35 @@ extension EndToEndTests {
             }
         }
 
+        @Test(.timeLimit(.minutes(3)), arguments: ["plain", "gzip", "input"])
+        func `an error pieces behind the start names the file's line`(way: String) throws {
+            let folder = try Repository.temporaryFolder("late-line")
+            defer { try? FileManager.default.removeItem(at: folder) }
+            // Blank lines count too; a piece is a mebibyte.
+            let record =
+                #"{"id":"%","ts":"2026-11-23T00:00:00Z","features":{"age":4,"name":"PAD"}}"#
+                .replacingOccurrences(of: "PAD", with: String(repeating: "x", count: 900))
+            var text = ""
+            for index in 0..<4_000 {
+                text += record.replacingOccurrences(of: "%", with: "p\(index)")
+                text += index % 1_000 == 0 ? "\n\n" : "\n"
+            }
+            text += #"{"id":"late","ts":"nonsense","features":{"age":4}}"# + "\n"
+            let file = folder.appendingPathComponent("records.ndjson").path
+            try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+            let replay = "\(CommandRun.leeway) replay --no-progress --model m"
+            let data = folder.appendingPathComponent("data").path
+            let command =
+                switch way {
+                case "plain": "\(replay) --data \(data) \(file)"
+                case "gzip": "gzip \(file) && \(replay) --data \(data) \(file).gz"
+                default: "cat \(file) | \(replay) --data \(data) -"
+                }
+            let run = try CommandRun("/bin/sh", ["-c", command])
+            #expect(run.status == 1)
+            #expect(run.errors.contains("line 4005, /ts: "), "\(run.errors)")
+        }
+
         private func measure(_ statistic: String, in data: URL) throws -> [MeasurementsAnswer.Entry]
         {
             let run = try CommandRun(

@@ -49,4 +49,21 @@ struct Cores {
             throw BenchmarkError("taskset ended with \(process.terminationStatus)")
         }
     }
+
+    /// Starts a server on the first of two halves and runs `body` on the second; both anywhere where there is none.
+    ///
+    /// - Throws: `BenchmarkError` where the server cannot be started, and what `body` throws.
+    static func withServer(
+        named name: String, on halves: (Cores, Cores)?, _ body: (BenchmarkServer) throws -> Void
+    ) throws {
+        let folder = FileManager.default.temporaryDirectory
+            .appending(path: "leeway-\(name)-\(getpid())")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try halves?.0.keepThread()
+        let server = try BenchmarkServer(folder: folder)
+        defer { server.stop() }
+        try halves?.1.keepThread()
+        try body(server)
+    }
 }

@@ -16,15 +16,9 @@ public enum CrowdBenchmark {
         defer { try? all.keepThread() }
         let halves = all.halves
         for kind in Crowd.Kind.allCases {
-            let folder = FileManager.default.temporaryDirectory
-                .appending(path: "leeway-crowd-\(getpid())")
-            defer { try? FileManager.default.removeItem(at: folder) }
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            try halves?.0.keepThread()
-            let server = try BenchmarkServer(folder: folder)
-            defer { server.stop() }
-            try halves?.1.keepThread()
-            show(try measure(kind, server, seconds: seconds))
+            try Cores.withServer(named: "crowd", on: halves) { server in
+                show(try measure(kind, server, seconds: seconds))
+            }
         }
     }
 

@@ -38,15 +38,9 @@ public enum OverloadBenchmark {
         defer { try? all.keepThread() }
         let halves = areCoresShared ? nil : all.halves
         for size in sizes {
-            let folder = FileManager.default.temporaryDirectory
-                .appending(path: "leeway-overload-\(getpid())")
-            defer { try? FileManager.default.removeItem(at: folder) }
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            try halves?.0.keepThread()
-            let server = try BenchmarkServer(folder: folder)
-            defer { server.stop() }
-            try halves?.1.keepThread()
-            try run(size, server, seconds: seconds, show)
+            try Cores.withServer(named: "overload", on: halves) { server in
+                try run(size, server, seconds: seconds, show)
+            }
         }
     }
 

@@ -153,3 +153,23 @@ final class BadInputSite {
         return words.count > 1 ? (Int(words[1]) ?? 0) * 4_096 : 0
     }
 }
+
+/// The texts of requests, byte by byte as they are sent.
+enum RequestText {
+    /// A post to the ingest route; `lines` are all header fields but Host and Content-Type.
+    static func post(
+        _ lines: String..., content: String = "", host: String = "Host: localhost"
+    ) -> String {
+        (["POST /v1/predictions HTTP/1.1", host, "Content-Type: application/json"] + lines)
+            .filter { !$0.isEmpty }.joined(separator: "\r\n") + "\r\n\r\n" + content
+    }
+
+    static func get(
+        _ target: String, _ lines: String..., host: String = "Host: localhost"
+    ) -> String {
+        (["GET \(target) HTTP/1.1", host] + lines).filter { !$0.isEmpty }
+            .joined(separator: "\r\n") + "\r\n\r\n"
+    }
+
+    static let chunked = "Transfer-Encoding: chunked"
+}

@@ -4,20 +4,7 @@ import Testing
 private let body =
     #"{"id":"1","ts":"2026-11-23T00:00:00Z","model":"cuts","features":{"a":1}}"#
 
-/// A post to the ingest route; `lines` are all header fields but Host and Content-Type.
-private func post(
-    _ lines: String..., content: String = "", host: String = "Host: localhost"
-) -> String {
-    (["POST /v1/predictions HTTP/1.1", host, "Content-Type: application/json"] + lines)
-        .filter { !$0.isEmpty }.joined(separator: "\r\n") + "\r\n\r\n" + content
-}
-
-private func get(_ target: String, _ lines: String..., host: String = "Host: localhost") -> String {
-    (["GET \(target) HTTP/1.1", host] + lines).filter { !$0.isEmpty }.joined(separator: "\r\n")
-        + "\r\n\r\n"
-}
-
-private let chunked = "Transfer-Encoding: chunked"
+private let chunked = RequestText.chunked
 
 extension EndToEndTests {
     /// Requests one behind the other on a connection: HF-46, and where each begins.
@@ -28,10 +15,12 @@ extension EndToEndTests {
             let site = try Site("cuts")
             let size = String(body.utf8.count, radix: 16)
             let requests = [
-                get("/readyz"),
-                post(chunked, content: "\(size);a=b\r\n\(body)\r\n0\r\nX-A: b\r\n\r\n"),
-                "\r\n" + get("/livez"), post("Content-Length: \(body.utf8.count)", content: body),
-                post(chunked, content: "\(size)\r\n\(body)\r\n0\r\n\r\n"), get("/livez"),
+                RequestText.get("/readyz"),
+                RequestText.post(chunked, content: "\(size);a=b\r\n\(body)\r\n0\r\nX-A: b\r\n\r\n"),
+                "\r\n" + RequestText.get("/livez"),
+                RequestText.post("Content-Length: \(body.utf8.count)", content: body),
+                RequestText.post(chunked, content: "\(size)\r\n\(body)\r\n0\r\n\r\n"),
+                RequestText.get("/livez"),
             ]
             let bytes = Array(requests.joined().utf8)
 
@@ -60,8 +49,9 @@ extension EndToEndTests {
             let count = 10_000
 
             connection.send(
-                (0..<count).map { get($0 % 2 == 0 ? "/livez" : "/v1/models/none\($0)") }.joined()
-                    + "BREW / HTTP/1.1\r\n\r\n" + get("/livez"))
+                (0..<count).map { RequestText.get($0 % 2 == 0 ? "/livez" : "/v1/models/none\($0)") }
+                    .joined()
+                    + "BREW / HTTP/1.1\r\n\r\n" + RequestText.get("/livez"))
             let statuses = try (0..<count).map { _ in try connection.answer()?.status }
 
             #expect(statuses == (0..<count).map { $0 % 2 == 0 ? 200 : 404 })

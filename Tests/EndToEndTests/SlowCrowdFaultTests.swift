@@ -148,17 +148,24 @@ extension EndToEndTests {
             return Outcome(normal: share(0.99, of: normal), crowded: share(0.99, of: found))
         }
 
+        /// Announces a body of 8 MiB.
+        private static let largeHead =
+            "POST /v1/predictions HTTP/1.1\r\nHost: localhost\r\n"
+            + "Content-Type: application/x-ndjson\r\nContent-Length: \(8 << 20)\r\n\r\n"
+
+        /// Connections that have announced a large body, and send nothing of it.
+        private func announced(_ count: Int, to site: Site) throws -> [RawConnection] {
+            try (0..<count).map { _ in
+                let connection = try RawConnection(port: site.server.port)
+                connection.send(Self.largeHead)
+                return connection
+            }
+        }
+
         @Test(.timeLimit(.minutes(2)))
         func `large bodies have their room before they are read, and the slow lose it`() throws {
             let site = try Site("announced")
-            let head =
-                "POST /v1/predictions HTTP/1.1\r\nHost: localhost\r\n"
-                + "Content-Type: application/x-ndjson\r\nContent-Length: \(8 << 20)\r\n\r\n"
-            let crowd = try (0..<7).map { _ in
-                let connection = try RawConnection(port: site.server.port)
-                connection.send(head)
-                return connection
-            }
+            let crowd = try announced(7, to: site)
             // O-2: one is refused at its head, whichever comes last; who sends little is in nobody's way.
             #expect(wait(upTo: 1.5) { crowd.count { !$0.poll() } == 1 })
             let refused = try #require(crowd.first { !$0.poll() })
@@ -179,19 +186,12 @@ extension EndToEndTests {
         @Test(.timeLimit(.minutes(2)))
         func `who sends everything before looking has the refusal all the same`() throws {
             let site = try Site("refused")
-            let head =
-                "POST /v1/predictions HTTP/1.1\r\nHost: localhost\r\n"
-                + "Content-Type: application/x-ndjson\r\nContent-Length: \(8 << 20)\r\n\r\n"
-            let crowd = try (0..<6).map { _ in
-                let connection = try RawConnection(port: site.server.port)
-                connection.send(head)
-                return connection
-            }
+            let crowd = try announced(6, to: site)
             // All have their room: this one waits behind them.
             #expect(try site.client.get("/readyz").status == 200)
 
             // The rest of some is read, and of the others it is not: more arrives than is worth reading.
-            let request = Array(head.utf8) + [UInt8](repeating: 0x20, count: 8 << 20)
+            let request = Array(Self.largeHead.utf8) + [UInt8](repeating: 0x20, count: 8 << 20)
             let statuses = Mutex<[Int]>([])
             let port = site.server.port
             DispatchQueue.concurrentPerform(iterations: 8) { _ in

@@ -49,7 +49,13 @@ public final class SQLiteStore: Sendable {
     /// How much of the log is kept.
     let retention = Mutex(LogRetention())
     /// The clock of what is stored, in milliseconds since the epoch.
-    private let clock = Mutex<@Sendable () -> Int64>({ SQLiteStore.milliseconds() })
+    private let clock = Mutex(Clock { SQLiteStore.milliseconds() })
+
+    /// A function as such would be wrapped anew at each look into the mutex, and each call go through all wraps.
+    private struct Clock: Sendable {
+        let read: @Sendable () -> Int64
+    }
+
     /// Keys of batches that are kept, by project.
     let keyCounts = Mutex<[String: Int]>([:])
 
@@ -126,11 +132,11 @@ public final class SQLiteStore: Sendable {
 
     /// Says which clock tells how old keys and snapshots are; the wall clock until then.
     public func readTime(_ clock: @escaping @Sendable () -> Int64) {
-        self.clock.withLock { $0 = clock }
+        self.clock.withLock { $0 = Clock(read: clock) }
     }
 
     /// This is the clock's reading.
-    var now: Int64 { clock.withLock { $0 }() }
+    var now: Int64 { clock.withLock { $0 }.read() }
 
     /// This is a column's value; a damaged page may hold another type, on which `row[index]` traps.
     static func value<Value: DatabaseValueConvertible>(
